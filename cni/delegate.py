@@ -1,0 +1,144 @@
+"""Finding a plugin in CNI_PATH and running it with our environment and stdin (SPEC section 4).
+
+stdin, stdout and stderr of the delegate are memfds: nothing can deadlock, and a helper that
+it leaves behind holding its stdout cannot delay us or the runtime.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+
+from cni import document
+from cni.conf import Section
+from cni.errors import (
+    CNIError,
+    DecodingFailure,
+    DelegateFailed,
+    InvalidConfig,
+    InvalidEnvironment,
+    IOFailure,
+    TryAgainLater,
+)
+from cni.request import Request
+from cni.result import Result
+
+# An executable that is being replaced cannot be run for a moment; the reference waits 5 s in all as well.
+BUSY_WAITS = (0.05, 0.1, 0.25, 0.6, 1.5, 2.5)
+
+
+def find(plugin_type: str, path: list[str]) -> str:
+    """The first regular file of that name in `path`. Raises InvalidConfig (7), InvalidEnvironment (4)."""
+    if not plugin_type or "/" in plugin_type or plugin_type in (".", ".."):
+        raise InvalidConfig(f"ipam.type: {plugin_type!r} is not a plugin name", "name a file in CNI_PATH")
+    if not path:
+        raise InvalidEnvironment("CNI_PATH", f"is needed to find plugin {plugin_type!r}")
+    for directory in path:
+        candidate = os.path.join(directory, plugin_type)
+        if os.path.isfile(candidate):
+            return candidate
+    raise InvalidConfig(f'failed to find plugin "{plugin_type}" in path {path}', "is it installed?")
+
+
+def add(executable: str, request: Request) -> Result:
+    """ADD of a delegate; when it fails its DEL is run before the error goes on (SPEC section 4)."""
+    try:
+        output = execute(executable, request, "ADD")
+        return _result(executable, output, request.version)
+    except BaseException:
+        try:
+            execute(executable, request, "DEL")
+        except CNIError:
+            pass  # the ADD's error is the one to tell
+        raise
+
+
+def execute(executable: str, request: Request, verb: str) -> bytes:
+    """Run one verb; its stdout. Raises DelegateFailed with the delegate's own code."""
+    stdin, stdout, stderr = (os.memfd_create(name) for name in ("stdin", "stdout", "stderr"))
+    try:
+        os.write(stdin, request.stdin)
+        os.lseek(stdin, 0, os.SEEK_SET)
+        status = _wait(_spawn(executable, clean(request.environ) | {"CNI_COMMAND": verb}, (stdin, stdout, stderr)))
+        output, noise = _content(stdout), _content(stderr)
+    finally:
+        for fd in (stdin, stdout, stderr):
+            os.close(fd)
+    if status != 0:
+        raise _failure(executable, verb, status, output, noise)
+    if noise:
+        os.write(2, noise)
+    return output
+
+
+def clean(environ: dict[str, str]) -> dict[str, str]:
+    """Without what PyInstaller's bootloader sets: a child would load our frozen libraries."""
+    child = {
+        key: value
+        for key, value in environ.items()
+        if not key.startswith(("_PYI_", "_MEI", "PYINSTALLER_")) and not key.startswith("LD_LIBRARY_PATH")
+    }
+    original = environ.get("LD_LIBRARY_PATH_ORIG")
+    if original is None and "_PYI_ARCHIVE_FILE" not in environ:
+        original = environ.get("LD_LIBRARY_PATH")
+    return child if original is None else child | {"LD_LIBRARY_PATH": original}
+
+
+def _spawn(executable: str, environ: dict[str, str], fds: tuple[int, int, int]) -> int:
+    actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(fds)]
+    for pause in (*BUSY_WAITS, None):
+        try:
+            return os.posix_spawn(executable, [executable], environ, file_actions=actions, setsigdef=_defaults())
+        except OSError as error:
+            if error.errno != errno.ETXTBSY:
+                raise IOFailure(f"cannot execute {executable}", os.strerror(error.errno or 0)) from None
+            if pause is None:
+                break
+            time.sleep(pause)
+    raise TryAgainLater(f"{executable} is being replaced", "text file busy")
+
+
+def _defaults() -> list[int]:
+    """Signals that we ignore (a DEL is not interrupted, Python ignores SIGPIPE) would stay ignored over exec."""
+    import signal
+
+    return [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE]
+
+
+def _wait(pid: int) -> int:
+    try:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    except BaseException:  # SIGTERM: the runtime gave up on us, so nobody waits for the delegate either
+        os.kill(pid, 15)
+        os.waitpid(pid, 0)
+        raise
+
+
+def _content(fd: int) -> bytes:
+    os.lseek(fd, 0, os.SEEK_SET)
+    parts = []
+    while part := os.read(fd, 1 << 20):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _result(executable: str, output: bytes, version: str) -> Result:
+    if output.strip() in (b"", b"null"):
+        return Result()
+    try:
+        conf = Section(document.decode(output, f"the result of {executable}"), os.path.basename(executable))
+        # any version is taken: a delegate may be older than the configuration
+        return Result.from_conf(conf, conf.string("cniVersion") or version)
+    except InvalidConfig as error:
+        raise DecodingFailure(f"the result of {executable} is not a CNI result", error.msg) from None
+
+
+def _failure(executable: str, verb: str, status: int, output: bytes, noise: bytes) -> CNIError:
+    how = f"exited with {status}" if status > 0 else f"was killed by signal {-status}"
+    told = noise.decode("utf-8", "replace").strip()
+    try:
+        conf = Section(document.decode(output, "error"))
+        return DelegateFailed(conf.integer("code", low=0), conf.string("msg"), conf.string("details") or told)
+    except CNIError:
+        return DelegateFailed(999, f"{os.path.basename(executable)} {verb} {how} without a CNI error", told)

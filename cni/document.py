@@ -1,0 +1,87 @@
+"""JSON in, from bytes to a plain object: size, UTF-8, duplicate keys, NaN.
+
+RFC 8259 leaves duplicate keys open and forbids NaN; Go's and Python's decoders
+each take a different one of two equal keys, so both are refused, with their path.
+"""
+
+from __future__ import annotations
+
+import json
+
+from cni.errors import DecodingFailure
+
+LIMIT = 8 << 20  # a network configuration of a thousand-port service mesh is under 1 MiB
+
+
+class _Refused:
+    def __init__(self, why: str) -> None:
+        self.why = why
+
+
+def decode(data: bytes, what: str) -> dict[str, object]:
+    """The JSON object in `data`; `what` names it in errors. Raises DecodingFailure (6)."""
+    if len(data) > LIMIT:
+        raise DecodingFailure(f"{what} is larger than {LIMIT} bytes", "is it really a CNI network configuration?")
+    refused: list[_Refused] = []
+
+    def constant(name: str) -> _Refused:
+        refused.append(_Refused(f"{name} is not JSON"))
+        return refused[-1]
+
+    def pairs(items: list[tuple[str, object]]) -> dict[str, object]:
+        found = dict(items)
+        if len(found) != len(items):
+            seen = set()
+            for key, _ in items:
+                if key in seen:
+                    refused.append(_Refused("this key is given twice; keep one"))
+                    found[key] = refused[-1]
+                seen.add(key)
+        return found
+
+    try:
+        document = json.loads(data.decode("utf-8"), object_pairs_hook=pairs, parse_constant=constant)
+    except UnicodeDecodeError as error:
+        raise DecodingFailure(f"{what} is not UTF-8", str(error)) from None
+    except (ValueError, RecursionError) as error:
+        raise DecodingFailure(f"{what} is not JSON", f"{error}; the first bytes are {data[:40]!r}") from None
+    if refused:
+        raise DecodingFailure(f"{what}: {_find(document, refused)}")
+    if not isinstance(document, dict):
+        raise DecodingFailure(f"{what} must be a JSON object", f"it is {kind(document)}")
+    return document
+
+
+def encode(document: dict[str, object]) -> str:
+    """The form the reference prints: keys sorted, four spaces, no final newline."""
+    return json.dumps(document, indent=4, sort_keys=True, ensure_ascii=False)
+
+
+def kind(value: object) -> str:
+    """What a person calls a JSON value's type."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, int | float):
+        return "a number"
+    if isinstance(value, str):
+        return "a string"
+    return "a list" if isinstance(value, list) else "an object"
+
+
+def _find(value: object, refused: list[_Refused], path: str = "") -> str:
+    """`path: why` of the first refused value; a refused one may be gone under an outer duplicate."""
+    if isinstance(value, _Refused):
+        return f"{path}: {value.why}" if path else value.why
+    if isinstance(value, dict):
+        children = [(f"{path}.{key}" if path else key, child) for key, child in value.items()]
+    elif isinstance(value, list):
+        children = [(f"{path}[{index}]", child) for index, child in enumerate(value)]
+    else:
+        return ""
+    for name, child in children:
+        found = _find(child, refused, name)
+        if found:
+            return found
+    return "" if path else refused[0].why

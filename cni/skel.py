@@ -1,0 +1,176 @@
+"""From environment and stdin to one JSON document and an exit code. Only this file writes to stdout.
+
+`answer` is the whole of a call without the process around it; `run` is the process.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from cni import versions
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+    from typing import NoReturn
+
+    from cni.request import Request
+
+METHODS = {"ADD": "add", "CHECK": "check", "DEL": "delete", "GC": "gc", "STATUS": "status"}
+VERSION_WAIT_MS = 200  # how long VERSION waits for a version to echo; nobody sends none
+
+
+def run(plugin: Callable[[], ModuleType], about: str) -> int:
+    """Answer the call that the process's environment describes. The exit code: 0 or 1."""
+    environ = dict(os.environ)
+    verb = environ.get("CNI_COMMAND", "")
+    if verb == "VERSION":
+        return _write(_version())
+    if not verb and not _peek():
+        supported = ", ".join(versions.SUPPORTED)
+        os.write(2, f"{about}\nCNI protocol versions supported: {supported}\n".encode())
+        return 0
+    return _answer(plugin, environ)
+
+
+def _answer(plugin: Callable[[], ModuleType], environ: dict[str, str]) -> int:
+    from cni import document
+    from cni.errors import CNIError, IOFailure
+    from cni.request import Request, check_environment
+
+    version = versions.NEWEST
+    try:
+        verb = check_environment(environ)
+        try:
+            stdin = _read(0, document.LIMIT + 1)
+        except OSError as error:
+            raise IOFailure("cannot read the network configuration from stdin", str(error)) from None
+        request = Request.read(environ, stdin)
+        if request.version in versions.SUPPORTED:
+            version = request.version
+        request.validate()
+        with_signals(verb)
+        return call(plugin(), request)
+    except CNIError as error:
+        failure = error
+    except OSError as error:
+        failure = IOFailure(str(error), f"while {environ['CNI_COMMAND']} was under way")
+    except Exception as error:
+        details = f"{type(error).__name__}: {error}; CNI_VETH_DEBUG=1 prints the traceback on stderr"
+        failure = CNIError("internal error, please report it", details)
+    if environ.get("CNI_VETH_DEBUG") == "1":
+        import traceback
+
+        traceback.print_exception(failure.__context__ or failure, file=sys.stderr)
+    return _fail(failure.to_json(version))
+
+
+def call(plugin: ModuleType, request: Request) -> int:
+    """One verb of a plugin module; a result that cannot be delivered is undone. Raises CNIError."""
+    from cni import document
+
+    _refuse_own_netns(request)
+    method = getattr(plugin, METHODS[request.verb], None)
+    if method is None:  # loopback has no GC and no STATUS: nothing to collect, always ready
+        return 0
+    result = method(request)
+    if request.verb != "ADD":
+        return 0
+    try:
+        return _write(document.encode(result.to_json(request.version)))
+    except Exception:
+        plugin.delete(request)
+        raise
+
+
+def with_signals(verb: str) -> None:
+    """SIGTERM, SIGINT, SIGHUP: an ADD is unwound, a DEL or GC finishes first (netavark#1223)."""
+    import signal
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN if verb in ("DEL", "GC") else _interrupt)
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    import signal
+
+    from cni.errors import TryAgainLater
+
+    for other in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(other, signal.SIG_IGN)  # the unwinding itself is not interrupted
+    raise TryAgainLater(f"interrupted by {signal.Signals(number).name}", "what was begun has been undone")
+
+
+def _refuse_own_netns(request: Request) -> None:
+    """ADD and DEL in the runtime's own namespace would rewire the host (reference: skel checkNetNS)."""
+    if request.verb not in ("ADD", "DEL") or not request.netns:
+        return
+    if request.environ.get("CNI_NETNS_OVERRIDE", "").lower() in ("1", "true"):
+        return
+    try:
+        theirs, ours = os.stat(request.netns), os.stat("/proc/thread-self/ns/net")
+    except OSError:
+        return  # missing: ADD will say so, DEL goes on without
+    if (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino):
+        from cni.errors import InvalidNetns
+
+        raise InvalidNetns(
+            f"CNI_NETNS {request.netns} is the plugin's own network namespace",
+            "CNI_NETNS_OVERRIDE=1 allows it",
+        )
+
+
+def _version() -> str:
+    """SPEC section 2 "VERSION": the version on stdin is echoed. podman asks this at every command, so
+    no JSON module is loaded where the one key stands in the form that libcni writes."""
+    value = _peek(VERSION_WAIT_MS).partition(b'"cniVersion"')[2]
+    echoed = value.partition(b'"')[2].partition(b'"')[0].decode("ascii", "replace")
+    version = echoed if echoed in versions.SUPPORTED else versions.NEWEST
+    listed = ",".join(f'"{name}"' for name in versions.SUPPORTED)
+    return f'{{"cniVersion":"{version}","supportedVersions":[{listed}]}}\n'
+
+
+def _peek(wait_ms: int = 0) -> bytes:
+    """The first of what stands on stdin, empty for a terminal, an empty or a silent one."""
+    import select
+
+    poll = select.poll()
+    poll.register(0, select.POLLIN)
+    try:
+        return os.read(0, 1 << 16) if not os.isatty(0) and poll.poll(wait_ms) else b""
+    except OSError:
+        return b""
+
+
+def _read(fd: int, limit: int) -> bytes:
+    parts = []
+    while limit > 0 and (part := os.read(fd, min(limit, 1 << 16))):
+        parts.append(part)
+        limit -= len(part)
+    return b"".join(parts)
+
+
+def refuse(msg: str, details: str) -> int:
+    """A call that cannot be one of ours: the error (7) on stdout, exit code 1."""
+    from cni.errors import InvalidConfig
+
+    return _fail(InvalidConfig(msg, details).to_json(versions.NEWEST))
+
+
+def _fail(error: dict[str, object]) -> int:
+    from cni import document
+
+    try:
+        _write(document.encode(error))
+    except OSError:
+        pass  # the caller is gone
+    return 1
+
+
+def _write(text: str) -> int:
+    data = text.encode("utf-8", "surrogateescape")
+    while data:
+        data = data[os.write(1, data) :]
+    return 0

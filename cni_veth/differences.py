@@ -1,0 +1,159 @@
+"""What CHECK compares: the kernel's state against configuration and prevResult, each difference in words.
+
+Tolerated, because somebody else may do it rightly: another MAC or MTU on the host's end (udev), a
+promiscuous bridge (tcpdump), added addresses and routes, what later plugins of the chain put into prevResult.
+"""
+
+from __future__ import annotations
+
+from cni import address
+from cni.request import Request
+from cni.result import Interface, IPConfig, Result, Route
+from cni_veth import addresses, links, routes, sysctl
+from cni_veth.conf import VethConf
+from cni_veth.links import Link
+from cni_veth.netlink import Socket
+from cni_veth.netns import Netns
+
+
+def find(host: Socket, netns: Netns, conf: VethConf, request: Request, result: Result) -> list[str]:
+    """Every difference; an empty list where all is well."""
+    inner = netns.socket()
+    bridge = links.find(host, conf.bridge)
+    pod_link = links.find(inner, request.ifname)
+    found = _bridge(bridge, conf, result)
+    if pod_link is None:
+        return [*found, f"interface {request.ifname} is missing in {request.netns}"]
+    listed = _own_interface(result, request)
+    found += _pod_link(pod_link, conf, request, listed)
+    found += _host_link(links.find(host, index=pod_link.peer_index), bridge, pod_link, conf, request)
+    mine = [ip for ip in result.ips if listed is None or ip.interface in (None, result.interfaces.index(listed))]
+    found += _addresses(inner, pod_link, mine, request)
+    if not conf.is_link_down:
+        found += _routes(inner, pod_link, mine, result.routes, request)
+    if conf.is_gateway and bridge is not None:
+        found += _gateway(host, bridge, conf, mine)
+    return found
+
+
+def _bridge(bridge: Link | None, conf: VethConf, result: Result) -> list[str]:
+    if bridge is None:
+        return [f"bridge {conf.bridge} is missing"]
+    if bridge.kind != "bridge":
+        return [f"{conf.bridge} is a {bridge.kind or 'physical'} link, expected a bridge"]
+    found = []
+    listed = next((item for item in result.interfaces if item.name == conf.bridge and not item.sandbox), None)
+    if listed is not None and listed.mac and listed.mac.lower() != bridge.mac:
+        found.append(f"bridge {conf.bridge} has MAC {bridge.mac}, expected {listed.mac}")
+    if not bridge.is_up:
+        found.append(f"bridge {conf.bridge} is down")
+    if conf.promisc and not bridge.is_promiscuous:
+        found.append(f"bridge {conf.bridge} is not promiscuous, expected promiscMode")
+    if conf.is_filtering and not bridge.data("IFLA_BR_VLAN_FILTERING"):
+        found.append(f"bridge {conf.bridge} does not filter VLANs")
+    return found
+
+
+def _pod_link(link: Link, conf: VethConf, request: Request, listed: Interface | None) -> list[str]:
+    name, found = request.ifname, []
+    if link.kind != "veth":
+        return [f"{name} is a {link.kind or 'physical'} link, expected a veth"]
+    if link.is_up == conf.is_link_down:
+        found.append(f"{name} is {'up' if link.is_up else 'down'}, expected {'down' if conf.is_link_down else 'up'}")
+    mac = listed.mac if listed is not None and listed.mac else conf.mac
+    if mac and mac.lower() != link.mac:
+        found.append(f"{name} has MAC {link.mac}, expected {mac}")
+    mtu = (listed.mtu if listed is not None else 0) or conf.mtu
+    if mtu and mtu != link.mtu:
+        found.append(f"{name} has MTU {link.mtu}, expected {mtu}")
+    return found
+
+
+def _host_link(link: Link | None, bridge: Link | None, pod_link: Link, conf: VethConf, request: Request) -> list[str]:
+    if link is None or link.kind != "veth" or link.peer_index != pod_link.index:
+        return [f"the host's end of {request.ifname} is missing in this namespace"]
+    name, found = link.name, []
+    if not link.is_up:
+        found.append(f"{name} is down")
+    elif not link.has_carrier and not conf.is_link_down and pod_link.is_up:
+        found.append(f"{name} has no carrier")
+    if bridge is None:
+        return found
+    if link.master != bridge.index:
+        return [*found, f"{name} is not a port of bridge {conf.bridge}"]
+    if bridge.mtu < pod_link.mtu:
+        found.append(f"bridge {conf.bridge} has MTU {bridge.mtu}, lower than {request.ifname}'s {pod_link.mtu}")
+    for attribute, words, expected in (
+        ("IFLA_BRPORT_MODE", "hairpin mode", conf.hairpin),
+        ("IFLA_BRPORT_ISOLATED", "isolation", conf.is_isolated),
+    ):
+        if bool(link.port(attribute)) != expected:
+            found.append(f"{words} of {name} is {'off' if expected else 'on'}, expected {'on' if expected else 'off'}")
+    return found
+
+
+def _addresses(inner: Socket, link: Link, expected: list[IPConfig], request: Request) -> list[str]:
+    has = {ip: int(prefix) for ip, _, prefix in (text.partition("/") for text in addresses.of(inner, link.index))}
+    found = []
+    for ip in expected:
+        prefix = int(ip.address.partition("/")[2])
+        if ip.ip not in has:
+            found.append(f"address {ip.address} is missing on {request.ifname}")
+        elif has[ip.ip] != prefix:
+            found.append(f"address {ip.ip} on {request.ifname} has prefix /{has[ip.ip]}, expected /{prefix}")
+    return found
+
+
+def _routes(inner: Socket, link: Link, ips: list[IPConfig], expected: list[Route], request: Request) -> list[str]:
+    has = routes.every(inner)
+    connected = [Route(_network(ip.address), scope=routes.RT_SCOPE_LINK) for ip in ips if not _is_single(ip.address)]
+    found = []
+    for route in [*connected, *routes.resolve(expected, ips)]:
+        if not any(_is_same(route, kernel, link.index) for kernel in has):
+            via = f" via {route.gw}" if route.gw else ""
+            table = f" in table {route.table}" if route.table else ""
+            found.append(f"route {_network(route.dst)}{via}{table} of {request.ifname} is missing")
+    return found
+
+
+def _is_same(route: Route, kernel: routes.KernelRoute, index: int) -> bool:
+    if kernel.dst != _network(route.dst) or kernel.table != (route.table or routes.RT_TABLE_MAIN):
+        return False
+    if route.priority and route.priority != kernel.priority:
+        return False
+    if (route.mtu and route.mtu != kernel.mtu) or (route.advmss and route.advmss != kernel.advmss):
+        return False
+    # A later plugin may have sent it through its own link (sbr, vrf): then prevResult says which gateway.
+    return any(gateway == route.gw if route.gw else oif == index for oif, gateway in kernel.gateways)
+
+
+def _gateway(host: Socket, bridge: Link, conf: VethConf, ips: list[IPConfig]) -> list[str]:
+    carrier = links.find(host, conf.vlan_gateway) if conf.vlan_gateway else bridge
+    if carrier is None:
+        return [f"link {conf.vlan_gateway}, which carries the gateway, is missing"]
+    has = addresses.of(host, carrier.index)
+    found = []
+    for ip in ips:
+        gateway = f"{ip.gateway}/{ip.address.partition('/')[2]}"
+        if ip.gateway and gateway not in has:
+            found.append(f"gateway address {gateway} is missing on {carrier.name}")
+    for family in {ip.family for ip in ips if ip.gateway}:
+        if sysctl.read(sysctl.forward(family)) != "1":
+            found.append(f"IPv{family} forwarding is off (net.{sysctl.forward(family).replace('/', '.')})")
+    return found
+
+
+def _own_interface(result: Result, request: Request) -> Interface | None:
+    """Ours among those of the chain: the name in this sandbox."""
+    named = [item for item in result.interfaces if item.name == request.ifname and item.sandbox]
+    return next((item for item in named if item.sandbox == request.netns), named[0] if named else None)
+
+
+def _network(text: str) -> str:
+    packed, prefix = address.split(text)
+    return f"{address.unpack(address.network(packed, prefix))}/{prefix}"
+
+
+def _is_single(text: str) -> bool:
+    packed, prefix = address.split(text)
+    return prefix == len(packed) * 8

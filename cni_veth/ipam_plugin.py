@@ -1,0 +1,72 @@
+"""The IPAM delegate of one call: a program in CNI_PATH, or our own in this process.
+
+Where `ipam.type` resolves to our own executable there is no second process: same request, same files,
+same errors, 40 ms less.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from cni import delegate
+from cni.request import Request
+from cni.result import Result
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+OWN_TYPES = ("cni-ipam", "host-local")
+
+
+class IPAM:
+    """Finds the delegate when made: a missing one is told before anything is touched."""
+
+    def __init__(self, request: Request, plugin_type: str) -> None:
+        self._request = request
+        self._executable = delegate.find(plugin_type, request.path)
+        self._own = _own_plugin() if plugin_type in OWN_TYPES and _is_own(self._executable) else None
+
+    def validate(self) -> None:
+        """Our own reads its section before anything is touched; a foreign one does so in its ADD."""
+        if self._own is not None:
+            from ipam import conf
+
+            conf.parse(self._request)
+
+    @property
+    def is_own(self) -> bool:
+        return self._own is not None
+
+    def add(self) -> Result:
+        if self._own is not None:
+            result: Result = self._own.add(self._request)
+            return result
+        return delegate.add(self._executable, self._request)
+
+    def delete(self) -> None:
+        """Also the undo of `add`."""
+        if self._own is not None:
+            self._own.delete(self._request)
+        else:
+            delegate.execute(self._executable, self._request, "DEL")
+
+    def forward(self) -> None:
+        """CHECK, GC or STATUS, whichever the request is."""
+        if self._own is None:
+            delegate.execute(self._executable, self._request, self._request.verb)
+        else:
+            verbs = {"CHECK": self._own.check, "GC": self._own.gc, "STATUS": self._own.status}
+            verbs[self._request.verb](self._request)
+
+
+def _is_own(executable: str) -> bool:
+    """The frozen program is one file under several names."""
+    return bool(getattr(sys, "frozen", False)) and os.path.realpath(executable) == os.path.realpath(sys.executable)
+
+
+def _own_plugin() -> ModuleType:
+    from ipam import plugin
+
+    return plugin

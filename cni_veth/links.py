@@ -1,0 +1,172 @@
+"""Links in rtnetlink messages: asking for them, reading them, making, changing and deleting them."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from cni_veth.codecs import Attrs, ifinfmsg
+from cni_veth.netlink import NLM_F_CREATE, NLM_F_EXCL, Message, Socket
+
+RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK, RTM_NEWLINKPROP = 16, 17, 18, 19, 108
+IFF_UP, IFF_PROMISC, IFF_LOWER_UP = 0x1, 0x100, 0x10000
+BR_STATE_FORWARDING = 3
+AF_BRIDGE = 7
+RTEXT_FILTER_BRVLAN, RTEXT_FILTER_SKIP_STATS = 2, 8
+RTMGRP_LINK = 1
+LO_INDEX = 1  # the first link of every network namespace
+
+
+class Link:
+    """What the kernel told of a link. Attributes are decoded when they are read."""
+
+    def __init__(self, message: ifinfmsg) -> None:
+        self._message = message
+        self.index: int = message["index"]
+        self.flags: int = message["flags"]
+        self.name: str = message.get_attr("IFLA_IFNAME")
+
+    @property
+    def mac(self) -> str:
+        return self._message.get_attr("IFLA_ADDRESS") or ""
+
+    @property
+    def mtu(self) -> int:
+        return int(self._message.get_attr("IFLA_MTU") or 0)
+
+    @property
+    def is_up(self) -> bool:
+        return bool(self.flags & IFF_UP)
+
+    @property
+    def has_carrier(self) -> bool:
+        """Operational state "up" (RFC 2863): the other end is up too."""
+        return bool(self._message.get_attr("IFLA_OPERSTATE") == "UP")  # the codec gives the name
+
+    @property
+    def is_promiscuous(self) -> bool:
+        """As configured: a tcpdump raises the count (IFLA_PROMISCUITY) without this flag."""
+        return bool(self.flags & IFF_PROMISC)
+
+    @property
+    def alias(self) -> str:
+        return self._message.get_attr("IFLA_IFALIAS") or ""
+
+    @property
+    def master(self) -> int:
+        return int(self._message.get_attr("IFLA_MASTER") or 0)
+
+    @property
+    def peer_index(self) -> int:
+        """The index, in its own namespace, of the other end of a veth pair."""
+        return int(self._message.get_attr("IFLA_LINK") or 0)
+
+    @property
+    def kind(self) -> str:
+        return self._info("IFLA_INFO_KIND") or ""
+
+    def data(self, name: str) -> int | None:
+        """A number of IFLA_INFO_DATA, e.g. IFLA_BR_VLAN_FILTERING."""
+        found = self._info("IFLA_INFO_DATA")
+        return None if found is None else found.get_attr(name)
+
+    def port(self, name: str) -> int | None:
+        """A number that the bridge keeps for this port, e.g. IFLA_BRPORT_STATE."""
+        found = self._info("IFLA_INFO_SLAVE_DATA")
+        return None if found is None else found.get_attr(name)
+
+    def _info(self, name: str):  # type: ignore[no-untyped-def]
+        info = self._message.get_attr("IFLA_LINKINFO")
+        return None if info is None else info.get_attr(name)
+
+
+def find(socket: Socket, name: str = "", index: int = 0) -> Link | None:
+    """The link of that name or index, None when there is none."""
+    answer = socket.ask(get(name, index))[0]
+    return Link(answer.replies[0]) if answer.replies else None
+
+
+def get(name: str = "", index: int = 0) -> Message:
+    attrs: Attrs = [("IFLA_EXT_MASK", RTEXT_FILTER_SKIP_STATS)]
+    if name:
+        attrs.append(("IFLA_IFNAME", name))
+    return Message(_body(attrs, index), RTM_GETLINK, 0, f"look up link {name or index}", (errno.ENODEV,))
+
+
+def ports(socket: Socket, bridge: int) -> list[Link]:
+    """Every port of a bridge."""
+    attrs: Attrs = [("IFLA_MASTER", bridge), ("IFLA_EXT_MASK", RTEXT_FILTER_SKIP_STATS)]
+    message = Message(_body(attrs), RTM_GETLINK, 0, "list the ports of a bridge")
+    return [Link(reply) for reply in socket.dump(message)]
+
+
+def every(socket: Socket) -> list[Link]:
+    message = Message(_body([("IFLA_EXT_MASK", RTEXT_FILTER_SKIP_STATS)]), RTM_GETLINK, 0, "list links")
+    return [Link(reply) for reply in socket.dump(message)]
+
+
+def create(attrs: Attrs, flags: int, what: str, tolerated: tuple[int, ...] = ()) -> Message:
+    return Message(_body(attrs, flags=flags), RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, what, tolerated)
+
+
+def change(what: str, attrs: Attrs, name: str = "", index: int = 0, flags: int = 0, mask: int = 0) -> Message:
+    """Change a link by index or name; `mask` says which of the IFF_ `flags` to set."""
+    if name:
+        attrs = [("IFLA_IFNAME", name), *attrs]
+    return Message(_body(attrs, index, flags, mask), RTM_NEWLINK, 0, what)
+
+
+def up(name: str = "", index: int = 0) -> Message:
+    return change(f"set link {name or index} up", [], name, index, IFF_UP, IFF_UP)
+
+
+def alternative_name(name: str, altname: str) -> Message:
+    """Give a link a second name (Linux 5.5; older kernels say EOPNOTSUPP)."""
+    attrs: Attrs = [("IFLA_IFNAME", name), ("IFLA_PROP_LIST", {"attrs": [("IFLA_ALT_IFNAME", altname)]})]
+    flags = NLM_F_CREATE | NLM_F_EXCL
+    return Message(_body(attrs), RTM_NEWLINKPROP, flags, f"name link {name} {altname}", (errno.EOPNOTSUPP,))
+
+
+def delete(name: str = "", index: int = 0, altname: str = "", group: int = 0) -> Message:
+    """Delete a link by one of its handles, or all links of a group; a missing one is no failure."""
+    attrs: Attrs = []
+    for key, value in (("IFLA_IFNAME", name), ("IFLA_ALT_IFNAME", altname), ("IFLA_GROUP", group)):
+        if value:
+            attrs.append((key, value))
+    what = f"delete link {name or altname or index or f'group {group:#x}'}"
+    return Message(_body(attrs, index), RTM_DELLINK, 0, what, (errno.ENODEV,))
+
+
+def vlan(index: int, name: str, vids: list[tuple[int, int]], flags: int, is_added: bool = True) -> Message:
+    """Put VLANs (first, last) on a bridge port, or take them away (rtnetlink AF_BRIDGE)."""
+    entries: Attrs = []
+    for first, last in vids:
+        if first == last:
+            entries.append(("IFLA_BRIDGE_VLAN_INFO", {"flags": flags, "vid": first}))
+        else:
+            for vid, edge in ((first, 8), (last, 16)):  # BRIDGE_VLAN_INFO_RANGE_BEGIN, _END
+                entries.append(("IFLA_BRIDGE_VLAN_INFO", {"flags": flags | edge, "vid": vid}))
+    body = ifinfmsg()
+    body["family"] = AF_BRIDGE
+    body["index"] = index
+    body["attrs"] = [("IFLA_AF_SPEC", {"attrs": entries})]
+    listed = ",".join(str(first) if first == last else f"{first}-{last}" for first, last in vids)
+    if is_added:
+        return Message(body, RTM_SETLINK, 0, f"put port {name} into VLAN {listed}")
+    return Message(body, RTM_DELLINK, 0, f"take port {name} out of VLAN {listed}", (errno.ENOENT,))
+
+
+def random_mac() -> str:
+    """A locally administered unicast address."""
+    octets = bytearray(os.urandom(6))
+    octets[0] = octets[0] & 0xFE | 0x02
+    return octets.hex(":")
+
+
+def _body(attrs: Attrs, index: int = 0, flags: int = 0, mask: int | None = None) -> ifinfmsg:
+    body = ifinfmsg()
+    body["index"] = index
+    body["flags"] = flags
+    body["change"] = flags if mask is None else mask
+    body["attrs"] = attrs
+    return body

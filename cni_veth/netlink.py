@@ -1,0 +1,179 @@
+"""A synchronous rtnetlink socket: many requests in one sendmsg, every answer matched to its request.
+
+One sendmsg is handled by the kernel before the call returns, so no SIGKILL can fall between two
+requests of a batch. A failed request does not stop the ones behind it. Source: netlink(7), rtnetlink(7).
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+
+from cni.errors import KernelRefused, TryAgainLater
+from cni_veth.codecs import nlmsg
+
+NLM_F_REQUEST, NLM_F_ACK = 0x1, 0x4
+NLM_F_CREATE, NLM_F_EXCL, NLM_F_DUMP = 0x400, 0x200, 0x300
+NLM_F_DUMP_INTR, NLM_F_CAPPED, NLM_F_ACK_TLVS = 0x10, 0x100, 0x200
+NLMSG_ERROR, NLMSG_DONE = 2, 3
+NLMSGERR_ATTR_MSG = 1
+SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK = 270, 10, 11, 12
+DUMP_TRIES = 8
+_HEADER = struct.Struct("=LHHLL")
+
+
+class Message:
+    """One request: a codec instance, its type and flags, what it does in words, errnos that are no failure."""
+
+    __slots__ = ("body", "flags", "tolerated", "type", "what")
+
+    def __init__(self, body: nlmsg, kind: int, flags: int, what: str, tolerated: tuple[int, ...] = ()) -> None:
+        self.body = body
+        self.type = kind
+        self.flags = flags
+        self.what = what
+        self.tolerated = tolerated
+
+    def encode(self, sequence: int) -> bytes:
+        header = self.body["header"]
+        header["type"] = self.type
+        header["flags"] = self.flags | NLM_F_REQUEST
+        header["sequence_number"] = sequence
+        self.body.reset()
+        self.body.encode()
+        return bytes(self.body.data)
+
+
+class Answer:
+    """What came back: decoded messages, or the errno (0 for success) with the kernel's own text."""
+
+    __slots__ = ("errno", "message", "replies", "text")
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        self.replies: list[nlmsg] = []
+        self.errno = -1
+        self.text = ""
+
+    @property
+    def failure(self) -> KernelRefused | None:
+        if self.errno == 0 or self.errno in self.message.tolerated:
+            return None
+        return KernelRefused(self.message.what, self.errno, self.text)
+
+
+class Socket:
+    """An rtnetlink socket in the network namespace that is current when it is made."""
+
+    def __init__(self, groups: int = 0) -> None:
+        self._sequence = 0
+        try:
+            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+            self._socket.bind((0, groups))
+            self._socket.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)
+            self._socket.setsockopt(SOL_NETLINK, NETLINK_CAP_ACK, 1)
+            self._socket.setsockopt(SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1)
+        except OSError as error:
+            raise KernelRefused("open a netlink socket", error.errno or 0) from None
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def ask(self, *messages: Message) -> list[Answer]:
+        """Send a batch; raise the first failure as KernelRefused (100)."""
+        answers = self.batch(*messages)
+        for answer in answers:
+            if answer.failure is not None:
+                raise answer.failure
+        return answers
+
+    def batch(self, *messages: Message) -> list[Answer]:
+        """Send a batch and collect every answer, failed or not."""
+        pending: dict[int, Answer] = {}
+        parts = []
+        for message in messages:
+            self._sequence += 1
+            pending[self._sequence] = Answer(message)
+            message.flags |= NLM_F_ACK
+            parts.append(message.encode(self._sequence))
+        answers = list(pending.values())
+        self._send(b"".join(parts))
+        while pending:
+            self._receive(pending)
+        return answers
+
+    def dump(self, message: Message) -> list[nlmsg]:
+        """All objects of a kind. The kernel flags a dump that a change interrupted; it is asked again."""
+        for _ in range(DUMP_TRIES):
+            self._sequence += 1
+            answer = Answer(message)
+            message.flags |= NLM_F_DUMP
+            self._send(message.encode(self._sequence))
+            pending = {self._sequence: answer}
+            while pending:
+                self._receive(pending)
+            if answer.errno not in (errno.EINTR, 0):
+                raise KernelRefused(message.what, answer.errno, answer.text)
+            if answer.errno == 0:
+                return answer.replies
+        raise TryAgainLater(f"cannot {message.what}", "the kernel's tables changed during every attempt")
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for a notification of the subscribed groups; True when something came."""
+        self._socket.settimeout(max(seconds, 0.001))
+        try:
+            self._socket.recv(1 << 16)
+        except TimeoutError:
+            return False
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:  # overrun: something came, and more than fits
+                raise
+        return True
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self._socket.send(data)
+        except OSError as error:
+            raise KernelRefused("send to netlink", error.errno or 0) from None
+
+    def _receive(self, pending: dict[int, Answer]) -> None:
+        """Read one datagram and settle the answers that it ends."""
+        data = self._socket.recv(1 << 18)
+        offset = 0
+        while offset < len(data):
+            length, kind, flags, sequence, _ = _HEADER.unpack_from(data, offset)
+            answer = pending.get(sequence)
+            if answer is not None:
+                part = data[offset : offset + length]
+                if flags & NLM_F_DUMP_INTR:
+                    answer.text = "interrupted"
+                if kind in (NLMSG_ERROR, NLMSG_DONE):
+                    _settle(answer, part, kind, flags)
+                    del pending[sequence]
+                else:
+                    reply = type(answer.message.body)(part)
+                    reply.decode()
+                    answer.replies.append(reply)
+            offset += (length + 3) & ~3
+
+
+def _settle(answer: Answer, part: bytes, kind: int, flags: int) -> None:
+    number = -int.from_bytes(part[16:20], "little", signed=True) if len(part) >= 20 else 0
+    answer.errno = errno.EINTR if answer.text == "interrupted" and number == 0 else number
+    if kind == NLMSG_ERROR and flags & NLM_F_ACK_TLVS:
+        answer.text = _kernel_text(part[36:] if flags & NLM_F_CAPPED else part[20 + _length(part, 20) :])
+
+
+def _length(part: bytes, offset: int) -> int:
+    return (int.from_bytes(part[offset : offset + 4], "little") + 3) & ~3
+
+
+def _kernel_text(attributes: bytes) -> str:
+    """NLMSGERR_ATTR_MSG among the extended ack's attributes."""
+    while len(attributes) >= 4:
+        length, kind = struct.unpack_from("=HH", attributes)
+        if kind == NLMSGERR_ATTR_MSG:
+            return attributes[4:length].rstrip(b"\0").decode("utf-8", "replace")
+        attributes = attributes[(max(length, 4) + 3) & ~3 :]
+    return ""

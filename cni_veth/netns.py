@@ -1,0 +1,87 @@
+"""Network namespaces: opening the pod's, and being in it for a moment.
+
+setns(2) is per thread, so the way back is /proc/thread-self/ns/net, never /proc/self.
+A netlink socket stays in the namespace it was made in: entering is needed only to open one
+and to write sysctls.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import sys
+
+from cni.errors import InvalidNetns, KernelRefused
+from cni_veth.netlink import Socket
+
+CLONE_NEWNET = 0x40000000
+NS_GET_NSTYPE = 0xB703  # ioctl_nsfs(2)
+OWN = "/proc/thread-self/ns/net"
+
+if sys.version_info >= (3, 12):
+
+    def _setns(fd: int) -> None:
+        os.setns(fd, CLONE_NEWNET)
+
+else:
+
+    def _setns(fd: int) -> None:
+        import ctypes
+
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.setns(fd, CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), "setns")
+
+
+class Netns:
+    """An open network namespace. `with netns:` runs the body inside it."""
+
+    def __init__(self, path: str, fd: int) -> None:
+        self.path = path
+        self.fd = fd
+        self._home = -1
+
+    @classmethod
+    def open(cls, path: str) -> Netns:
+        """Raises InvalidNetns (8) when the path is missing or is no network namespace."""
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            hint = "the pod is gone" if error.errno == errno.ENOENT else ""
+            raise InvalidNetns(f"cannot open CNI_NETNS {path}: {os.strerror(error.errno or 0)}", hint) from None
+        try:
+            kind = fcntl.ioctl(fd, NS_GET_NSTYPE)
+        except OSError:
+            kind = 0
+        if kind != CLONE_NEWNET:
+            os.close(fd)
+            raise InvalidNetns(
+                f"CNI_NETNS {path} is not a network namespace", "an unmounted bind mount looks like this"
+            )
+        return cls(path, fd)
+
+    @classmethod
+    def open_if_any(cls, path: str) -> Netns | None:
+        """For DEL: None when there is nothing left to enter (SPEC: missing is success)."""
+        try:
+            return cls.open(path) if path else None
+        except InvalidNetns:
+            return None
+
+    def socket(self, groups: int = 0) -> Socket:
+        """An rtnetlink socket of this namespace, subscribed to the multicast `groups`."""
+        with self:
+            return Socket(groups)
+
+    def __enter__(self) -> Netns:
+        try:
+            self._home = os.open(OWN, os.O_RDONLY | os.O_CLOEXEC)
+            _setns(self.fd)
+        except OSError as error:
+            raise KernelRefused(f"enter network namespace {self.path}", error.errno or 0, "CAP_SYS_ADMIN?") from None
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        _setns(self._home)
+        os.close(self._home)

@@ -1,0 +1,208 @@
+"""The main plugin's story: ADD, CHECK, DEL, GC and STATUS of a veth pair on a bridge (SPEC section 2)."""
+
+from __future__ import annotations
+
+from cni import address
+from cni.errors import CheckFailed, CNIError, DecodingFailure, InvalidConfig, PluginNotAvailable
+from cni.request import Request
+from cni.result import Interface, IPConfig, Result, Route
+from cni.versions import is_single_address
+from cni_veth import addresses, collect, differences, links, pod, routes, sysctl, veth
+from cni_veth.bridge import Bridge
+from cni_veth.conf import VethConf, report_unknown
+from cni_veth.ipam_plugin import IPAM
+from cni_veth.netlink import Socket
+from cni_veth.netns import Netns
+from cni_veth.undo import Errors, Undo
+
+KERNEL_MTU = 1500  # what veth(4) takes when none is given
+DEFAULT_ROUTE = {4: "0.0.0.0/0", 6: "::/0"}
+
+
+def add(request: Request) -> Result:
+    """Join the pod to the bridge. Everything is validated before anything is touched; a failure leaves nothing.
+
+    The link comes before the address: a DHCP client, or any IPAM that speaks on the wire, needs it.
+    """
+    conf, ipam = _validated(request)
+    result = request.prev_result() or Result()
+    if is_single_address(request.version) and ipam is None and not result.ips:
+        raise InvalidConfig(
+            f"a result of version {request.version} needs an address and the network has no ipam",
+            "cannot convert: no valid IP addresses; use cniVersion 0.3.0 or newer for an L2-only network",
+        )
+    netns = Netns.open(request.netns)
+    host, inner = Socket(), netns.socket()
+    veth.refuse_existing(inner, request)
+    with Undo() as undo:
+        bridge = Bridge(host, conf, request.name)
+        undo.push(bridge.withdraw)
+        master = bridge.ensure()
+        pair = veth.create(host, netns, conf, request, master, _mtu(host, conf))
+        undo.push(lambda: veth.delete(host, inner, request))
+        bridge.attached()
+        assigned = Result()
+        if ipam is not None:
+            assigned = ipam.add()
+            undo.push(ipam.delete)
+            _complete(assigned, conf)
+            bridge.add_gateways(_gateways(conf, assigned))
+        elif conf.dns is not None:
+            assigned.dns = conf.dns
+        monitor = Socket(links.RTMGRP_LINK)
+        pod.configure(inner, netns, conf, request, pair, assigned)
+        if not conf.is_link_down:
+            pod.wait_forwarding(host, monitor, master, pair)
+            if conf.enable_dad:
+                pod.wait_dad(inner, netns.socket(addresses.RTMGRP_IPV6_IFADDR), pair, request.ifname)
+            pod.announce(inner, pair, request.ifname)
+        result = _extended(result, assigned, conf, request, master, pair)
+        result.to_json(request.version)  # what cannot be printed is undone like any other failure
+    return result
+
+
+def check(request: Request) -> None:
+    """Compare the kernel with configuration and prevResult; every difference in one error (103)."""
+    conf, ipam = _validated(request)
+    result = request.prev_result()
+    if result is None:
+        raise InvalidConfig("prevResult: is required for CHECK", "the runtime must pass the result of ADD")
+    found: list[str] = []
+    try:
+        if ipam is not None:
+            ipam.forward()
+    except CheckFailed as error:
+        found += error.details.split("\n")
+    except CNIError as error:
+        if error.code in (4, 7):
+            raise
+        found.append(f"{conf.ipam_type}: {error.msg}")
+    netns = Netns.open(request.netns)
+    found += differences.find(Socket(), netns, conf, request, result)
+    if found:
+        raise CheckFailed(found)
+
+
+def delete(request: Request) -> None:
+    """Remove what ADD made. Goes on past every failure; what is missing is success; the address goes last."""
+    errors = Errors()
+    with errors:
+        netns = Netns.open_if_any(request.netns)
+        veth.delete(Socket(), None if netns is None else netns.socket(), request)
+    with errors:
+        ipam = _delegate(request)
+        if ipam is not None:
+            ipam.delete()
+    errors.throw()
+
+
+def gc(request: Request) -> None:
+    """Delete this network's links whose attachment is not listed. No list at all names no garbage."""
+    keep = request.valid_attachments()
+    errors = Errors()
+    if keep is not None:
+        collect.links_not_in(Socket(), request.name, keep, errors)
+    with errors:
+        ipam = _delegate(request)
+        if ipam is not None:
+            ipam.forward()
+    errors.throw()
+
+
+def status(request: Request) -> None:
+    """Whether an ADD could succeed now; PluginNotAvailable (50) says why not."""
+    conf, ipam = _validated(request)
+    found = links.find(Socket(), conf.bridge)
+    if found is not None and found.kind != "bridge":
+        raise PluginNotAvailable(
+            f"{conf.bridge!r} is not a bridge", f"a {found.kind or 'physical'} link has that name; rename one of them"
+        )
+    if conf.is_gateway and not sysctl.is_writable(sysctl.forward(4)):
+        raise PluginNotAvailable("IPv4 forwarding cannot be set", "is /proc/sys mounted read-only?")
+    if ipam is not None:
+        ipam.forward()
+
+
+def _validated(request: Request) -> tuple[VethConf, IPAM | None]:
+    conf = VethConf(request)
+    ipam = IPAM(request, conf.ipam_type) if conf.ipam_type else None
+    if ipam is None:
+        if request.conf.open_section("ipam").data:
+            raise InvalidConfig("ipam.type: is required", "leave the ipam section empty for an L2-only network")
+    elif ipam.is_own:
+        ipam.validate()
+    report_unknown(request, conf.is_strict)
+    return conf, ipam
+
+
+def _delegate(request: Request) -> IPAM | None:
+    """DEL and GC read nothing of the configuration but this: it may have changed since ADD."""
+    plugin_type = request.conf.open_section("ipam").string("type")
+    return IPAM(request, plugin_type) if plugin_type else None
+
+
+def _mtu(host: Socket, conf: VethConf) -> int:
+    """The configured MTU, or that of the default route's link where it is lower than the kernel's default."""
+    if conf.mtu:
+        return conf.mtu
+    found = [links.find(host, index=index) for index in set(routes.default_link(host))]
+    lowest = min((link.mtu for link in found if link is not None), default=KERNEL_MTU)
+    return lowest if lowest < KERNEL_MTU else 0
+
+
+def _complete(assigned: Result, conf: VethConf) -> None:
+    """The gateways, default routes and DNS that the configuration asks for beside the delegate's."""
+    if not assigned.ips:
+        raise DecodingFailure(f"IPAM plugin {conf.ipam_type} returned no address", "its result needs ips")
+    for ip in assigned.ips:
+        if not ip.gateway and conf.is_gateway:
+            ip.gateway = _first_of_network(ip.address)
+    if conf.is_default_gateway:
+        assigned.routes += _missing_default_routes(assigned)
+    if conf.dns is not None:
+        assigned.dns = conf.dns
+
+
+def _missing_default_routes(assigned: Result) -> list[Route]:
+    """One per family that has a gateway and no default route in the main table yet."""
+    taken = {route.family for route in assigned.routes if route.is_default and not _is_elsewhere(route)}
+    found = []
+    for ip in assigned.ips:
+        if ip.gateway and ip.family not in taken:
+            taken.add(ip.family)
+            found.append(Route(DEFAULT_ROUTE[ip.family], ip.gateway))
+    return found
+
+
+def _is_elsewhere(route: Route) -> bool:
+    return route.table not in (None, 0, routes.RT_TABLE_MAIN)
+
+
+def _first_of_network(text: str) -> str:
+    packed, prefix = address.split(text)
+    first = int.from_bytes(address.network(packed, prefix), "big") + 1
+    return address.unpack(first.to_bytes(len(packed), "big"))
+
+
+def _gateways(conf: VethConf, assigned: Result) -> list[str]:
+    if not conf.is_gateway:
+        return []
+    return list(dict.fromkeys(f"{ip.gateway}/{ip.address.partition('/')[2]}" for ip in assigned.ips if ip.gateway))
+
+
+def _extended(
+    result: Result, assigned: Result, conf: VethConf, request: Request, master: links.Link, pair: veth.Pair
+) -> Result:
+    """prevResult with our links and addresses behind its own: [bridge, host veth, pod interface]."""
+    first = len(result.interfaces)
+    # A bridge without a pinned MAC takes its port's, so it is read again.
+    result.interfaces += [
+        Interface(conf.bridge, master.mac, master.mtu),
+        Interface(pair.host.name, pair.host.mac, pair.host.mtu),
+        Interface(request.ifname, pair.pod_mac, pair.host.mtu, request.netns),
+    ]
+    result.ips += [IPConfig(ip.address, ip.gateway, first + 2) for ip in assigned.ips]
+    result.routes += assigned.routes
+    if assigned.dns.to_json() or conf.dns is not None:
+        result.dns = assigned.dns
+    return result

@@ -1,0 +1,124 @@
+"""Routes of the pod in rtnetlink messages. Source: rtnetlink(7), linux/rtnetlink.h."""
+
+from __future__ import annotations
+
+import errno
+
+from cni import address
+from cni.result import IPConfig, Route
+from cni_veth.codecs import Attrs, rtmsg
+from cni_veth.netlink import NLM_F_CREATE, NLM_F_EXCL, Message, Socket
+
+RTM_NEWROUTE, RTM_GETROUTE = 24, 26
+AF_INET, AF_INET6 = 2, 10
+RT_TABLE_MAIN = 254
+RTPROT_BOOT, RTN_UNICAST = 3, 1
+RT_SCOPE_UNIVERSE, RT_SCOPE_LINK = 0, 253
+RTM_F_FIB_MATCH = 0x2000
+# Documentation addresses (RFC 5737, RFC 3849): only a default route leads there.
+ELSEWHERE = ((AF_INET, "192.0.2.1", 32), (AF_INET6, "2001:db8::1", 128))
+
+
+def resolve(routes: list[Route], ips: list[IPConfig]) -> list[Route]:
+    """The routes with their gateways: a route without one uses the first of its family (reference: ConfigureIface),
+    unless it asks for scope link."""
+    found = []
+    for route in routes:
+        gw = route.gw
+        if not gw and route.scope != RT_SCOPE_LINK:
+            gw = next((ip.gateway for ip in ips if ip.family == route.family and ip.gateway), "")
+        found.append(Route(route.dst, gw, route.mtu, route.advmss, route.priority, route.table, route.scope))
+    return found
+
+
+def add(index: int, routes: list[Route], name: str) -> list[Message]:
+    """One message per destination; several gateways of one destination make one multipath route (ECMP)."""
+    groups: dict[tuple[object, ...], list[Route]] = {}
+    for route in routes:
+        key = (route.dst, route.table, route.priority, route.scope, route.mtu, route.advmss)
+        if not any(same.gw == route.gw for same in groups.setdefault(key, [])):
+            groups[key].append(route)
+    return [_add(index, group, name) for group in groups.values()]
+
+
+def default_link(socket: Socket) -> list[int]:
+    """The indexes of the links that the default routes of both families use."""
+    messages = []
+    for family, destination, length in ELSEWHERE:
+        body = rtmsg()
+        body["family"] = family
+        body["dst_len"] = length
+        body["flags"] = RTM_F_FIB_MATCH
+        body["attrs"] = [("RTA_DST", destination)]
+        messages.append(Message(body, RTM_GETROUTE, 0, "look up the default route"))
+    found = []
+    for answer in socket.batch(*messages):
+        for reply in answer.replies:
+            index = reply.get_attr("RTA_OIF")
+            if reply["dst_len"] == 0 and index:
+                found.append(int(index))
+    return found
+
+
+class KernelRoute:
+    """One route as the kernel has it; `gateways` are all nexthops' (link, gateway or "")."""
+
+    __slots__ = ("advmss", "dst", "gateways", "mtu", "priority", "table")
+
+    def __init__(self, message: rtmsg) -> None:
+        family = message["family"]
+        self.dst = f"{message.get_attr('RTA_DST') or ('0.0.0.0' if family == AF_INET else '::')}/{message['dst_len']}"
+        self.table = int(message.get_attr("RTA_TABLE") or message["table"])
+        self.priority = int(message.get_attr("RTA_PRIORITY") or 0)
+        metrics = message.get_attr("RTA_METRICS")
+        self.mtu = int(metrics.get_attr("RTAX_MTU") or 0) if metrics else 0
+        self.advmss = int(metrics.get_attr("RTAX_ADVMSS") or 0) if metrics else 0
+        hops = message.get_attr("RTA_MULTIPATH") or []
+        self.gateways = [(hop["oif"], hop.get_attr("RTA_GATEWAY") or "") for hop in hops]
+        if not hops:
+            self.gateways = [(message.get_attr("RTA_OIF") or 0, message.get_attr("RTA_GATEWAY") or "")]
+
+
+def every(socket: Socket) -> list[KernelRoute]:
+    """All unicast routes of the namespace, in every table."""
+    found = []
+    for family in (AF_INET, AF_INET6):
+        body = rtmsg()
+        body["family"] = family
+        for reply in socket.dump(Message(body, RTM_GETROUTE, 0, "list routes")):
+            if reply["type"] == RTN_UNICAST:
+                found.append(KernelRoute(reply))
+    return found
+
+
+def _add(index: int, group: list[Route], name: str) -> Message:
+    route = group[0]
+    packed, prefix = address.split(route.dst)
+    body = rtmsg()
+    body["family"] = AF_INET if route.family == 4 else AF_INET6
+    body["dst_len"] = prefix
+    body["proto"] = RTPROT_BOOT
+    body["type"] = RTN_UNICAST
+    body["table"] = RT_TABLE_MAIN
+    no_gateway = RT_SCOPE_UNIVERSE if route.gw or route.family == 6 else RT_SCOPE_LINK
+    body["scope"] = no_gateway if route.scope is None else route.scope
+    attrs: Attrs = [("RTA_DST", address.unpack(address.network(packed, prefix)))] if prefix else []
+    if len(group) == 1:
+        attrs.append(("RTA_OIF", index))
+        if route.gw:
+            attrs.append(("RTA_GATEWAY", route.gw))
+    else:
+        hops = [{"oif": index, "hops": 0, "attrs": [("RTA_GATEWAY", hop.gw)] if hop.gw else []} for hop in group]
+        attrs.append(("RTA_MULTIPATH", hops))
+    if route.table:
+        body["table"] = route.table if route.table < 256 else 0
+        attrs.append(("RTA_TABLE", route.table))
+    if route.priority:
+        attrs.append(("RTA_PRIORITY", route.priority))
+    metrics = [(key, value) for key, value in (("RTAX_MTU", route.mtu), ("RTAX_ADVMSS", route.advmss)) if value]
+    if metrics:
+        attrs.append(("RTA_METRICS", {"attrs": metrics}))
+    body["attrs"] = attrs
+    via = " and ".join(hop.gw for hop in group if hop.gw)
+    what = f"add route {route.dst}{' via ' + via if via else ''} to {name}"
+    return Message(body, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, what, (errno.EEXIST,))

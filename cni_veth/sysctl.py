@@ -1,0 +1,47 @@
+"""Kernel parameters under /proc/sys/net of the current network namespace (ip-sysctl)."""
+
+from __future__ import annotations
+
+import os
+
+from cni.errors import KernelRefused
+
+ROOT = "/proc/sys/net"
+
+
+def read(name: str) -> str | None:
+    """The value of e.g. "ipv4/ip_forward"; None where the kernel has no such parameter (IPv6 off)."""
+    try:
+        fd = os.open(f"{ROOT}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return os.read(fd, 128).decode().strip()
+    finally:
+        os.close(fd)
+
+
+def write(name: str, value: str, is_optional: bool = False) -> None:
+    """Set it where it differs. Optional: a kernel without it is no failure. Raises KernelRefused (100)."""
+    current = read(name)
+    if current == value or (current is None and is_optional):
+        return
+    try:
+        fd = os.open(f"{ROOT}/{name}", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(fd, value.encode())
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise KernelRefused(
+            f"set sysctl net.{name.replace('/', '.')}={value}", error.errno or 0, "is /proc/sys mounted read-only?"
+        ) from None
+
+
+def is_writable(name: str) -> bool:
+    return os.access(f"{ROOT}/{name}", os.W_OK)
+
+
+def forward(family: int) -> str:
+    """The parameter that makes this namespace a router."""
+    return "ipv4/ip_forward" if family == 4 else "ipv6/conf/all/forwarding"

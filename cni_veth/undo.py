@@ -1,0 +1,59 @@
+"""All or nothing (ADD), and as much as possible (DEL, GC)."""
+
+from __future__ import annotations
+
+from cni.errors import CNIError, DelegateFailed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Undo:
+    """with Undo() as undo: ... undo.push(step) — an exception runs the steps in reverse."""
+
+    def __init__(self) -> None:
+        self._steps: list[Callable[[], None]] = []
+
+    def push(self, step: Callable[[], None]) -> None:
+        self._steps.append(step)
+
+    def __enter__(self) -> Undo:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            return
+        failures = Errors()
+        for step in reversed(self._steps):
+            with failures:
+                step()
+        if failures.found and isinstance(error, CNIError):
+            left = "; ".join(failure.msg for failure in failures.found)
+            error.details = f"{error.details}\nnot undone, DEL will try again: {left}".lstrip()
+
+
+class Errors:
+    """with errors: step — a CNIError is kept and the next step runs; `throw` tells all of them."""
+
+    def __init__(self) -> None:
+        self.found: list[CNIError] = []
+
+    def __enter__(self) -> Errors:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, OSError):
+            error = CNIError(str(error))
+        if isinstance(error, CNIError):
+            self.found.append(error)
+        return isinstance(error, CNIError)
+
+    def throw(self) -> None:
+        """Raise the one error as it is; several under the first one's code, all named in `details`."""
+        if len(self.found) == 1:
+            raise self.found[0]
+        if self.found:
+            lines = [f"{error.msg} ({error.details})" if error.details else error.msg for error in self.found]
+            first = self.found[0]
+            raise DelegateFailed(first.code, f"{first.msg} (and {len(lines) - 1} more)", "\n".join(lines))

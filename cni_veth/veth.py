@@ -1,0 +1,114 @@
+"""The pair of one attachment: made by one message with its peer already in the pod, found and deleted by its tag."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from cni.errors import InterfaceConflict
+from cni.request import Request
+from cni_veth import links, sysctl, tag
+from cni_veth.bridge import assign_vlans
+from cni_veth.codecs import Attrs
+from cni_veth.conf import VethConf
+from cni_veth.links import Link
+from cni_veth.netlink import Message, Socket
+from cni_veth.netns import Netns
+
+TRIES = 8  # random host names of 32 bits: two clashes in a row do not happen
+
+
+class Pair:
+    """Both ends of a veth: `host` on the bridge, the other one in the pod under its final name."""
+
+    def __init__(self, host: Link, pod_index: int, pod_mac: str) -> None:
+        self.host = host
+        self.pod_index = pod_index
+        self.pod_mac = pod_mac
+
+
+def refuse_existing(pod: Socket, request: Request) -> None:
+    """SPEC ADD: an error when the interface exists already."""
+    if links.find(pod, request.ifname) is not None:
+        raise InterfaceConflict(
+            f"interface {request.ifname} already exists in {request.netns}",
+            "an earlier ADD was not followed by its DEL, or another plugin made it",
+        )
+
+
+def create(host: Socket, netns: Netns, conf: VethConf, request: Request, bridge: Link, mtu: int) -> Pair:
+    """Make the pair. On any failure nothing of it is left. Raises KernelRefused (100), InterfaceConflict (101)."""
+    pod_mac = conf.mac or links.random_mac()
+    for _ in range(TRIES):
+        name = f"veth{os.urandom(4).hex()}"
+        messages = [
+            _create(name, netns, conf, request, bridge, mtu, pod_mac),
+            _describe(name, conf, request),
+            links.alternative_name(name, tag.altname(request.name, request.owner)),
+            links.get(name),
+        ]
+        answers = host.batch(*messages)
+        if answers[0].errno == errno.EEXIST:
+            continue  # the host name: the pod's was looked up before
+        failures = [answer.failure for answer in answers if answer.failure is not None]
+        if not failures:
+            made = Link(answers[3].replies[0])
+            sysctl.write(f"ipv6/conf/{name}/accept_ra", "0", is_optional=True)
+            if conf.is_filtering:
+                _assign_vlans(host, conf, made)
+            return Pair(made, made.peer_index, pod_mac)
+        if answers[0].errno == 0:
+            host.batch(links.delete(name))
+        if answers[2].errno == errno.EEXIST:
+            raise InterfaceConflict(
+                f"container {request.container_id} already has a link for {request.ifname} in network {request.name}",
+                "an earlier ADD was not followed by its DEL",
+            )
+        raise failures[0]
+    raise InterfaceConflict(f"cannot find a free host name for {request.ifname}", "does it exist in the pod?")
+
+
+def delete(host: Socket, pod: Socket | None, request: Request) -> None:
+    """Delete the pair by its tag, then whatever veth still has the name in the pod (made by another version
+    or by the reference plugin). A link of another kind is not ours. Missing is success."""
+    host.ask(links.delete(altname=tag.altname(request.name, request.owner)))
+    left = links.find(pod, request.ifname) if pod is not None else None
+    if pod is not None and left is not None and left.kind == "veth":
+        pod.ask(links.delete(index=left.index))
+
+
+def _create(name: str, netns: Netns, conf: VethConf, request: Request, bridge: Link, mtu: int, pod_mac: str) -> Message:
+    peer: Attrs = [("IFLA_IFNAME", request.ifname), ("IFLA_ADDRESS", pod_mac), ("IFLA_NET_NS_FD", netns.fd)]
+    attrs: Attrs = [
+        ("IFLA_IFNAME", name),
+        # Given, so that udev's MACAddressPolicy leaves it alone (addr_assign_type becomes NET_ADDR_SET).
+        ("IFLA_ADDRESS", links.random_mac()),
+        ("IFLA_MASTER", bridge.index),
+        ("IFLA_GROUP", tag.GROUP),
+    ]
+    if mtu:
+        peer.append(("IFLA_MTU", mtu))
+        attrs.append(("IFLA_MTU", mtu))
+    data = {"attrs": [("VETH_INFO_PEER", {"attrs": peer})]}
+    attrs.append(("IFLA_LINKINFO", {"attrs": [("IFLA_INFO_KIND", "veth"), ("IFLA_INFO_DATA", data)]}))
+    what = f"create veth {name} on {bridge.name} with peer {request.ifname} in {netns.path}"
+    return links.create(attrs, links.IFF_UP, what)
+
+
+def _describe(name: str, conf: VethConf, request: Request) -> Message:
+    """What the kernel does not take at creation."""
+    attrs: Attrs = [("IFLA_IFALIAS", tag.alias(request.name, request.owner))]
+    port = [("IFLA_BRPORT_MODE", int(conf.hairpin)), ("IFLA_BRPORT_ISOLATED", int(conf.is_isolated))]
+    chosen = [(key, value) for key, value in port if value]
+    if chosen:
+        info = [("IFLA_INFO_SLAVE_KIND", "bridge"), ("IFLA_INFO_SLAVE_DATA", {"attrs": chosen})]
+        attrs.append(("IFLA_LINKINFO", {"attrs": info}))
+    return links.change(f"set alias, hairpin mode and isolation of {name}", attrs, name)
+
+
+def _assign_vlans(host: Socket, conf: VethConf, made: Link) -> None:
+    try:
+        assign_vlans(host, conf, made)
+    except BaseException:
+        host.batch(links.delete(made.name))
+        raise
