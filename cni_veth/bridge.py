@@ -12,6 +12,7 @@ import errno
 import fcntl
 import os
 import time
+from io import FileIO
 
 from cni import address
 from cni.errors import InterfaceConflict, InvalidConfig
@@ -35,8 +36,7 @@ class Bridge:
         self._conf = conf
         self._made_links: list[str] = []
         self._made_addresses: list[tuple[int, str]] = []
-        self._lock = os.open(OWN, os.O_RDONLY | os.O_CLOEXEC)
-        self.link: Link
+        self._lock = FileIO(OWN)  # closed, and unlocked, when the last reference goes
 
     def ensure(self) -> Link:
         """Make the bridge or bring it into line. Raises InterfaceConflict (101), KernelRefused (100)."""
@@ -49,8 +49,8 @@ class Bridge:
                 f"{self._conf.bridge!r} already exists but is not a bridge",
                 f"it is a {found.kind or 'physical'} link; name another one by the key bridge",
             )
-        self.link = self._align(found)
-        return self.link
+        self._link = self._align(found)
+        return self._link
 
     def attached(self) -> None:
         """Our port is on the bridge: from now on nobody takes it back."""
@@ -58,7 +58,7 @@ class Bridge:
 
     def add_gateways(self, gateways: list[str]) -> None:
         """Put addresses with prefix on the bridge (or its VLAN link) and make the node a router for them."""
-        carrier = self._vlan_gateway() if self._conf.vlan_gateway else self.link
+        carrier = self._vlan_gateway() if self._conf.vlan_gateway else self._link
         for gateway in gateways:
             answer = self._host.ask(addresses.add(carrier.index, gateway, carrier.name, tolerated=(errno.EEXIST,)))[0]
             if answer.errno == 0:
@@ -71,7 +71,9 @@ class Bridge:
         """After a failed ADD: take back what it made, unless another pod uses it by now."""
         if not (self._made_links or self._made_addresses) or not self._locked():
             return
-        ports = [port for port in links.ports(self._host, self.link.index) if port.name not in self._made_links]
+        bridge = links.find(self._host, self._conf.bridge)
+        ports = [] if bridge is None else links.ports(self._host, bridge.index)
+        ports = [port for port in ports if port.name not in self._made_links]
         if not any(tag.is_of_network(port.alias, self._network) for port in ports):
             for index, gateway in self._made_addresses:
                 self._host.ask(addresses.remove(index, gateway, (errno.EADDRNOTAVAIL, errno.ENODEV)))
@@ -167,8 +169,8 @@ class Bridge:
         return found
 
     def _attach_vlan_port(self, port: str) -> None:
-        master: Attrs = [("IFLA_MASTER", self.link.index)]
-        what = f"attach {port} to {self.link.name}"
+        master: Attrs = [("IFLA_MASTER", self._link.index)]
+        what = f"attach {port} to {self._link.name}"
         answers = self._host.ask(links.change(what, master, port, flags=1, mask=1), links.get(port))
         assign_vlans(self._host, self._conf, Link(answers[1].replies[0]), is_trunk=False)
 

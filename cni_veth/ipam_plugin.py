@@ -25,6 +25,7 @@ class IPAM:
 
     def __init__(self, request: Request, plugin_type: str) -> None:
         self._request = request
+        self._has_reserved = False
         self._executable = delegate.find(plugin_type, request.path)
         self._own = _own_plugin() if plugin_type in OWN_TYPES and _is_own(self._executable) else None
 
@@ -40,13 +41,20 @@ class IPAM:
         return self._own is not None
 
     def add(self) -> Result:
+        result: Result
         if self._own is not None:
-            result: Result = self._own.add(self._request)
-            return result
-        return delegate.add(self._executable, self._request)
+            result = self._own.add(self._request)
+        else:
+            result = delegate.add(self._executable, self._request)
+        self._has_reserved = True
+        return result
+
+    def take_back(self) -> None:
+        """The undo of `add`: nothing where that failed, for a lease found then is another attachment's."""
+        if self._has_reserved:
+            self.delete()
 
     def delete(self) -> None:
-        """Also the undo of `add`."""
         if self._own is not None:
             self._own.delete(self._request)
         else:

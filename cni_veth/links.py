@@ -134,7 +134,9 @@ def delete(name: str = "", index: int = 0, altname: str = "", group: int = 0) ->
         if value:
             attrs.append((key, value))
     what = f"delete link {name or altname or index or f'group {group:#x}'}"
-    return Message(_body(attrs, index), RTM_DELLINK, 0, what, (errno.ENODEV,))
+    # A kernel before 5.5 knows no alternative names: EINVAL, and there is none to delete.
+    tolerated = (errno.ENODEV, errno.EINVAL) if altname else (errno.ENODEV,)
+    return Message(_body(attrs, index), RTM_DELLINK, 0, what, tolerated)
 
 
 def vlan(index: int, name: str, vids: list[tuple[int, int]], flags: int, is_added: bool = True) -> Message:

@@ -11,6 +11,7 @@ import errno
 import fcntl
 import os
 import sys
+from io import FileIO
 
 from cni.errors import InvalidNetns, KernelRefused
 from cni_veth.netlink import Socket
@@ -37,29 +38,32 @@ else:
 class Netns:
     """An open network namespace. `with netns:` runs the body inside it."""
 
-    def __init__(self, path: str, fd: int) -> None:
+    def __init__(self, path: str, file: FileIO) -> None:
         self.path = path
-        self.fd = fd
-        self._home = -1
+        self._file = file  # closed when the last reference goes
+        self._home: FileIO | None = None
+
+    @property
+    def fd(self) -> int:
+        return self._file.fileno()
 
     @classmethod
     def open(cls, path: str) -> Netns:
         """Raises InvalidNetns (8) when the path is missing or is no network namespace."""
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            file = FileIO(path)
         except OSError as error:
             hint = "the pod is gone" if error.errno == errno.ENOENT else ""
             raise InvalidNetns(f"cannot open CNI_NETNS {path}: {os.strerror(error.errno or 0)}", hint) from None
         try:
-            kind = fcntl.ioctl(fd, NS_GET_NSTYPE)
+            kind = fcntl.ioctl(file.fileno(), NS_GET_NSTYPE)
         except OSError:
             kind = 0
         if kind != CLONE_NEWNET:
-            os.close(fd)
             raise InvalidNetns(
                 f"CNI_NETNS {path} is not a network namespace", "an unmounted bind mount looks like this"
             )
-        return cls(path, fd)
+        return cls(path, file)
 
     @classmethod
     def open_if_any(cls, path: str) -> Netns | None:
@@ -76,12 +80,13 @@ class Netns:
 
     def __enter__(self) -> Netns:
         try:
-            self._home = os.open(OWN, os.O_RDONLY | os.O_CLOEXEC)
+            self._home = FileIO(OWN)
             _setns(self.fd)
         except OSError as error:
             raise KernelRefused(f"enter network namespace {self.path}", error.errno or 0, "CAP_SYS_ADMIN?") from None
         return self
 
     def __exit__(self, *error: object) -> None:
-        _setns(self._home)
-        os.close(self._home)
+        if self._home is not None:
+            _setns(self._home.fileno())
+            self._home = None

@@ -37,14 +37,14 @@ def add(request: Request) -> Result:
     with Undo() as undo:
         bridge = Bridge(host, conf, request.name)
         undo.push(bridge.withdraw)
-        master = bridge.ensure()
-        pair = veth.create(host, netns, conf, request, master, _mtu(host, conf))
+        if ipam is not None:
+            undo.push(ipam.take_back)
+        pair = veth.create(host, netns, conf, request, bridge.ensure(), _mtu(host, conf))
         undo.push(lambda: veth.delete(host, inner, request))
         bridge.attached()
         assigned = Result()
         if ipam is not None:
             assigned = ipam.add()
-            undo.push(ipam.delete)
             _complete(assigned, conf)
             bridge.add_gateways(_gateways(conf, assigned))
         elif conf.dns is not None:
@@ -52,11 +52,11 @@ def add(request: Request) -> Result:
         monitor = Socket(links.RTMGRP_LINK)
         pod.configure(inner, netns, conf, request, pair, assigned)
         if not conf.is_link_down:
-            pod.wait_forwarding(host, monitor, master, pair)
+            pod.wait_forwarding(host, monitor, pair)
             if conf.enable_dad:
                 pod.wait_dad(inner, netns.socket(addresses.RTMGRP_IPV6_IFADDR), pair, request.ifname)
             pod.announce(inner, pair, request.ifname)
-        result = _extended(result, assigned, conf, request, master, pair)
+        result = _extended(result, assigned, conf, request, pair)
         result.to_json(request.version)  # what cannot be printed is undone like any other failure
     return result
 
@@ -76,7 +76,7 @@ def check(request: Request) -> None:
     except CNIError as error:
         if error.code in (4, 7):
             raise
-        found.append(f"{conf.ipam_type}: {error.msg}")
+        found.append(f"{conf.ipam_type}: {error.msg} {error.details}".rstrip())
     netns = Netns.open(request.netns)
     found += differences.find(Socket(), netns, conf, request, result)
     if found:
@@ -190,14 +190,11 @@ def _gateways(conf: VethConf, assigned: Result) -> list[str]:
     return list(dict.fromkeys(f"{ip.gateway}/{ip.address.partition('/')[2]}" for ip in assigned.ips if ip.gateway))
 
 
-def _extended(
-    result: Result, assigned: Result, conf: VethConf, request: Request, master: links.Link, pair: veth.Pair
-) -> Result:
+def _extended(result: Result, assigned: Result, conf: VethConf, request: Request, pair: veth.Pair) -> Result:
     """prevResult with our links and addresses behind its own: [bridge, host veth, pod interface]."""
     first = len(result.interfaces)
-    # A bridge without a pinned MAC takes its port's, so it is read again.
     result.interfaces += [
-        Interface(conf.bridge, master.mac, master.mtu),
+        Interface(conf.bridge, pair.bridge.mac, pair.bridge.mtu),
         Interface(pair.host.name, pair.host.mac, pair.host.mtu),
         Interface(request.ifname, pair.pod_mac, pair.host.mtu, request.netns),
     ]

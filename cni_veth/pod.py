@@ -44,9 +44,9 @@ def _sysctls(name: str, has_ipv6: bool, dad: bool) -> None:
     sysctl.write(f"ipv6/conf/{name}/ndisc_notify", "1", is_optional=True)
 
 
-def wait_forwarding(host: Socket, monitor: Socket, bridge: links.Link, pair: Pair) -> None:
+def wait_forwarding(host: Socket, monitor: Socket, pair: Pair) -> None:
     """Until the bridge forwards from the port; with STP on, until it has carrier (listening takes 30 s)."""
-    has_stp = bool(bridge.data("IFLA_BR_STP_STATE"))
+    has_stp = bool(pair.bridge.data("IFLA_BR_STP_STATE"))
     deadline = time.monotonic() + PORT_SECONDS
     while True:
         port = links.find(host, index=pair.host.index)
@@ -59,7 +59,7 @@ def wait_forwarding(host: Socket, monitor: Socket, bridge: links.Link, pair: Pai
         left = deadline - time.monotonic()
         if left <= 0:
             state = "has no carrier" if not port.has_carrier else "does not forward"
-            raise TryAgainLater(f"port {port.name} of {bridge.name} {state} after {PORT_SECONDS} s")
+            raise TryAgainLater(f"port {port.name} of {pair.bridge.name} {state} after {PORT_SECONDS} s")
         monitor.wait(left)
 
 

@@ -19,9 +19,13 @@ TRIES = 8  # random host names of 32 bits: two clashes in a row do not happen
 
 
 class Pair:
-    """Both ends of a veth: `host` on the bridge, the other one in the pod under its final name."""
+    """Both ends of a veth: `host` on the bridge, the other one in the pod under its final name.
 
-    def __init__(self, host: Link, pod_index: int, pod_mac: str) -> None:
+    `bridge` is as it is with the port on it: without a pinned MAC it may have taken the port's.
+    """
+
+    def __init__(self, bridge: Link, host: Link, pod_index: int, pod_mac: str) -> None:
+        self.bridge = bridge
         self.host = host
         self.pod_index = pod_index
         self.pod_mac = pod_mac
@@ -46,17 +50,18 @@ def create(host: Socket, netns: Netns, conf: VethConf, request: Request, bridge:
             _describe(name, conf, request),
             links.alternative_name(name, tag.altname(request.name, request.owner)),
             links.get(name),
+            links.get(index=bridge.index),
         ]
         answers = host.batch(*messages)
         if answers[0].errno == errno.EEXIST:
             continue  # the host name: the pod's was looked up before
         failures = [answer.failure for answer in answers if answer.failure is not None]
         if not failures:
-            made = Link(answers[3].replies[0])
+            made, master = (Link(answer.replies[0]) for answer in answers[3:])
             sysctl.write(f"ipv6/conf/{name}/accept_ra", "0", is_optional=True)
             if conf.is_filtering:
                 _assign_vlans(host, conf, made)
-            return Pair(made, made.peer_index, pod_mac)
+            return Pair(master, made, made.peer_index, pod_mac)
         if answers[0].errno == 0:
             host.batch(links.delete(name))
         if answers[2].errno == errno.EEXIST:
