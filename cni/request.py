@@ -125,10 +125,12 @@ def is_identifier(text: str) -> bool:
 
 def ifname_problem(name: str) -> tuple[str, str] | None:
     """What the kernel's dev_valid_name() would refuse, or None."""
-    if len(name.encode("utf-8", "surrogateescape")) > 15:
-        return "interface name is too long", "interface name should be less than 16 characters"
     if name in (".", ".."):
         return "interface name is . or ..", ""
     if any(letter in "/:" or letter.isspace() for letter in name):
         return "interface name contains / or : or whitespace characters", ""
+    if not name.isprintable():  # a surrogate stands for a byte that is not UTF-8
+        return "interface name contains characters that cannot be printed", ""
+    if len(name.encode()) > 15:
+        return "interface name is too long", "interface name should be less than 16 characters"
     return None

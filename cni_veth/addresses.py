@@ -42,7 +42,7 @@ def flagged(socket: Socket, index: int, family: int = 0) -> list[tuple[str, int]
             body["family"] = number
             body["index"] = index
             for reply in socket.dump(Message(body, RTM_GETADDR, 0, "list addresses")):
-                if reply["index"] == index:
+                if reply["index"] == index and reply["family"] == number:  # without IPv6 the kernel dumps all families
                     ip = reply.get_attr("IFA_LOCAL") or reply.get_attr("IFA_ADDRESS")
                     found.append((f"{ip}/{reply['prefixlen']}", int(reply.get_attr("IFA_FLAGS") or reply["flags"])))
     return found

@@ -59,12 +59,15 @@ class Bridge:
     def add_gateways(self, gateways: list[str]) -> None:
         """Put addresses with prefix on the bridge (or its VLAN link) and make the node a router for them."""
         carrier = self._vlan_gateway() if self._conf.vlan_gateway else self._link
+        families = {address.family(gateway) for gateway in gateways}
+        if 6 in families:
+            sysctl.write(f"ipv6/conf/{carrier.name}/disable_ipv6", "0")
         for gateway in gateways:
             answer = self._host.ask(addresses.add(carrier.index, gateway, carrier.name, tolerated=(errno.EEXIST,)))[0]
             if answer.errno == 0:
                 self._made_addresses.append((carrier.index, gateway))
                 self._settle_conflicts(carrier, gateway, gateways)
-        for family in {address.family(gateway) for gateway in gateways}:
+        for family in families:
             sysctl.write(sysctl.forward(family), "1")
 
     def withdraw(self) -> None:
@@ -149,7 +152,9 @@ class Bridge:
                     f"{carrier.name} already has address {other}, which is not {gateway}",
                     '"forceAddress": true replaces it',
                 )
-            self._host.ask(addresses.remove(carrier.index, other, (errno.EADDRNOTAVAIL,)))
+            # An IPv4 address takes the secondaries of its subnet with it, the new gateway among them.
+            again = addresses.add(carrier.index, gateway, carrier.name, tolerated=(errno.EEXIST,))
+            self._host.ask(addresses.remove(carrier.index, other, (errno.EADDRNOTAVAIL,)), again)
 
     def _vlan_gateway(self) -> Link:
         """A veth whose other end is a port of the VLAN: the kernel's 8021q module is not needed."""

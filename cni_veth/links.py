@@ -97,7 +97,7 @@ def ports(socket: Socket, bridge: int) -> list[Link]:
     """Every port of a bridge."""
     attrs: Attrs = [("IFLA_MASTER", bridge), ("IFLA_EXT_MASK", RTEXT_FILTER_SKIP_STATS)]
     message = Message(_body(attrs), RTM_GETLINK, 0, "list the ports of a bridge")
-    return [Link(reply) for reply in socket.dump(message)]
+    return [link for link in map(Link, socket.dump(message)) if link.master == bridge]
 
 
 def every(socket: Socket) -> list[Link]:

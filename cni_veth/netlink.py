@@ -71,11 +71,10 @@ class Socket:
         try:
             self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
             self._socket.bind((0, groups))
-            self._socket.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)
-            self._socket.setsockopt(SOL_NETLINK, NETLINK_CAP_ACK, 1)
-            self._socket.setsockopt(SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1)
         except OSError as error:
             raise KernelRefused("open a netlink socket", error.errno or 0) from None
+        for option in (NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK):
+            self._set(option)
 
     def close(self) -> None:
         self._socket.close()
@@ -130,6 +129,14 @@ class Socket:
             if error.errno != errno.ENOBUFS:  # overrun: something came, and more than fits
                 raise
         return True
+
+    def _set(self, option: int) -> None:
+        """Better errors and filtered dumps; an older kernel answers without."""
+        try:
+            self._socket.setsockopt(SOL_NETLINK, option, 1)
+        except OSError as error:
+            if error.errno != errno.ENOPROTOOPT:
+                raise
 
     def _send(self, data: bytes) -> None:
         try:

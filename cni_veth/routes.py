@@ -86,7 +86,7 @@ def every(socket: Socket) -> list[KernelRoute]:
         body = rtmsg()
         body["family"] = family
         for reply in socket.dump(Message(body, RTM_GETROUTE, 0, "list routes")):
-            if reply["type"] == RTN_UNICAST:
+            if reply["type"] == RTN_UNICAST and reply["family"] == family:
                 found.append(KernelRoute(reply))
     return found
 
