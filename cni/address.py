@@ -22,7 +22,9 @@ def pack(ip: str) -> bytes:
 
 
 def unpack(packed: bytes) -> str:
-    """The text of 4 or 16 bytes, IPv6 as RFC 5952 writes it."""
+    """The text of 4 or 16 bytes, IPv6 as Go's net.IP.String() writes it, which names files of the store."""
+    if len(packed) == 16 and packed[:12] == bytes(12) and packed[12:14] != b"\0\0":
+        return f"::{packed[12:14].hex().lstrip('0')}:{int.from_bytes(packed[14:], 'big'):x}"  # inet_ntop: ::a.b.c.d
     return inet_ntop(AF_INET if len(packed) == 4 else AF_INET6, packed)
 
 

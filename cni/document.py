@@ -1,7 +1,8 @@
-"""JSON in, from bytes to a plain object: size, UTF-8, duplicate keys, NaN.
+"""JSON in, from bytes to a plain object: size, UTF-8, duplicate keys, NaN, text that is none.
 
 RFC 8259 leaves duplicate keys open and forbids NaN; Go's and Python's decoders
 each take a different one of two equal keys, so both are refused, with their path.
+So are NUL and half of a surrogate pair, which no name in the kernel and no path can hold.
 """
 
 from __future__ import annotations
@@ -40,13 +41,16 @@ def decode(data: bytes, what: str) -> dict[str, object]:
         return found
 
     try:
-        document = json.loads(data.decode("utf-8"), object_pairs_hook=pairs, parse_constant=constant)
+        text = data.decode("utf-8")
+        document = json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
     except UnicodeDecodeError as error:
         raise DecodingFailure(f"{what} is not UTF-8", str(error)) from None
     except (ValueError, RecursionError) as error:
         raise DecodingFailure(f"{what} is not JSON", f"{error}; the first bytes are {data[:40]!r}") from None
-    if refused:
-        raise DecodingFailure(f"{what}: {_find(document, refused)}")
+    if refused or "\\u" in text:  # NUL and halves of a pair can only come as escapes
+        problem = _find(document, refused)
+        if problem:
+            raise DecodingFailure(f"{what}: {problem}")
     if not isinstance(document, dict):
         raise DecodingFailure(f"{what} must be a JSON object", f"it is {kind(document)}")
     return document

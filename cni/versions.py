@@ -24,12 +24,9 @@ def has_ip_version(version: str) -> bool:
 def require(verb: str, version: str) -> None:
     """Refuse a version that we, or this verb, do not speak: code 1; junk: 6 (SPEC section 2)."""
     first = FIRST_WITH.get(verb)
-    if first is not None:
-        if parse(version) < parse(first):
-            raise IncompatibleVersion(
-                f"config version does not allow {verb}",
-                f'config is "{version}", {verb} came with "{first}"',
-            )
+    if first is not None and parse(version) < parse(first):
+        details = f'config is "{version}", {verb} came with "{first}"'
+        raise IncompatibleVersion(f"config version does not allow {verb}", details)
     if version not in SUPPORTED:
         listed = " ".join(f'"{name}"' for name in SUPPORTED)
         raise IncompatibleVersion("incompatible CNI versions", f'config is "{version}", plugin supports [{listed}]')

@@ -1,0 +1,142 @@
+"""What a crash, a full disk or a signal leaves of an ADD: nothing, or a whole lease."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cni.errors import IOFailure, TryAgainLater
+from ipam.directory import UNFINISHED
+from ipam.ranges import parse_ip
+from ipam.store import Store
+
+POD = ("c1", "eth0")
+IP = parse_ip("10.1.0.5")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.make(str(tmp_path), "net1") as store:
+        yield store
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Path:
+    return tmp_path / "net1"
+
+
+def files(network: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in network.iterdir()}
+
+
+def reopen(network: Path) -> Store:
+    found = Store.find(str(network.parent), network.name)
+    assert found is not None
+    return found
+
+
+def fail_with(number: int) -> Any:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+@pytest.mark.parametrize("call", ["open", "write", "fsync", "link"])
+def test_a_full_disk_leaves_no_lease_and_names_the_remedy(
+    store: Store, network: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    monkeypatch.setattr(os, call, fail_with(errno.ENOSPC))
+    with pytest.raises(IOFailure, match=f"cannot write {network}/10.1.0.5: No space left on device") as caught:
+        store.reserve(IP, POD, 0)
+    monkeypatch.undo()
+    assert "df -i" in caught.value.details
+    store.take_back()
+    assert store.leases() == {}
+
+
+def test_a_write_cut_short_is_a_full_disk(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:3]))
+    with pytest.raises(IOFailure, match="No space left on device"):
+        store.reserve(IP, POD, 0)
+    assert store.leases() == {}
+
+
+def test_a_lease_whose_hint_cannot_be_written_is_taken_back(
+    store: Store, network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "rename", fail_with(errno.EDQUOT))
+    with pytest.raises(IOFailure, match=f"cannot write {network}/last_reserved_ip.0: Disk quota exceeded"):
+        store.reserve(IP, POD, 0)
+    store.take_back()
+    assert store.leases() == {}
+
+
+def test_take_back_spares_what_was_there_before(tmp_path: Path, network: Path) -> None:
+    with Store.make(str(tmp_path), "net1") as store:
+        store.reserve(IP, POD, 0)
+    with reopen(network) as store:
+        assert not store.reserve(IP, POD, 0)
+        assert store.reserve((4, IP[1] + 1), POD, 0)
+        store.take_back()
+        assert store.leases() == {IP: b"c1\r\neth0"}
+
+
+def test_a_lease_linked_just_before_a_signal_is_taken_back(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = os.link
+
+    def link_and_die(*names: str, **at: int) -> None:
+        link(*names, **at)
+        raise TryAgainLater("interrupted by SIGTERM")
+
+    monkeypatch.setattr(os, "link", link_and_die)
+    with pytest.raises(TryAgainLater):
+        store.reserve(IP, POD, 0)
+    assert store.content(IP) == b"c1\r\neth0"
+    store.take_back()
+    assert store.content(IP) == b""
+
+
+@pytest.mark.parametrize("is_linked", [False, True])
+def test_what_a_crash_left_is_removed_and_never_written_into(tmp_path: Path, network: Path, is_linked: bool) -> None:
+    with Store.make(str(tmp_path), "net1"):
+        (network / UNFINISHED).write_bytes(b"c0\r\neth0")
+        if is_linked:
+            os.link(network / UNFINISHED, network / "10.1.0.4")
+    assert UNFINISHED not in files(network)
+    with reopen(network) as store:
+        (network / UNFINISHED).write_bytes(b"c0\r\neth0")
+        if is_linked:
+            os.link(network / UNFINISHED, network / "10.1.0.3")
+        assert store.reserve(IP, POD, 0)
+    assert UNFINISHED not in files(network)
+    if is_linked:
+        assert files(network)["10.1.0.4"] == files(network)["10.1.0.3"] == b"c0\r\neth0"
+
+
+def test_a_lease_is_flushed_before_it_gets_its_name_and_the_directory_after(
+    store: Store, network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    fsync, link = os.fsync, os.link
+
+    def noting_fsync(fd: int) -> None:
+        calls.append("fsync directory" if stat.S_ISDIR(os.fstat(fd).st_mode) else "fsync lease")
+        fsync(fd)
+
+    def noting_link(source: str, name: str, **at: int) -> None:
+        calls.append(f"link {name}")
+        link(source, name, **at)
+
+    monkeypatch.setattr(os, "fsync", noting_fsync)
+    monkeypatch.setattr(os, "link", noting_link)
+    store.reserve(IP, POD, 0)
+    store.sync()
+    assert calls == ["fsync lease", "link 10.1.0.5", "fsync directory"]
