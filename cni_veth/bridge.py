@@ -102,11 +102,7 @@ class Bridge:
         attrs: Attrs = [("IFLA_IFNAME", conf.bridge), ("IFLA_ADDRESS", links.random_mac())]
         if conf.mtu:
             attrs.append(("IFLA_MTU", conf.mtu))
-        data: Attrs = [("IFLA_BR_VLAN_FILTERING", 1)] if conf.is_filtering else []
-        info: Attrs = [("IFLA_INFO_KIND", "bridge")]
-        if data:
-            info.append(("IFLA_INFO_DATA", {"attrs": data}))
-        attrs.append(("IFLA_LINKINFO", {"attrs": info}))
+        attrs.append(("IFLA_LINKINFO", {"attrs": [("IFLA_INFO_KIND", "bridge")]}))
         what = f"create bridge {conf.bridge}"
         answers = self._host.ask(links.create(attrs, 0, what, (errno.EEXIST,)), links.get(conf.bridge))
         if answers[0].errno == 0:
@@ -120,18 +116,17 @@ class Bridge:
     def _align(self, found: Link) -> Link:
         """The kernel's state and the configuration's, made equal; nothing is sent where they are."""
         conf, wanted = self._conf, []
-        # Before it is up: a router advertisement must not configure the node (CVE-2020-10749).
+        # Before it is up: a router advertisement must not configure the node (CVE-2020-10749), and the node asks
+        # for pods from the bridge's link-local address, which DAD would withhold for 2 s.
         sysctl.write(f"ipv6/conf/{found.name}/accept_ra", "0", is_optional=True)
+        if not found.is_up:
+            sysctl.write(f"ipv6/conf/{found.name}/accept_dad", "0", is_optional=True)
         if conf.mtu and found.mtu != conf.mtu:
             wanted.append(
                 links.change(f"set MTU {conf.mtu} on {found.name}", [("IFLA_MTU", conf.mtu)], index=found.index)
             )
         if conf.is_filtering and not found.data("IFLA_BR_VLAN_FILTERING"):
-            data = {
-                "attrs": [("IFLA_INFO_KIND", "bridge"), ("IFLA_INFO_DATA", {"attrs": [("IFLA_BR_VLAN_FILTERING", 1)]})]
-            }
-            what = f"switch on VLAN filtering on {found.name} (CONFIG_BRIDGE_VLAN_FILTERING)"
-            wanted.append(links.change(what, [("IFLA_LINKINFO", data)], index=found.index))
+            wanted.append(links.filter_vlans(found))
         flags = links.IFF_UP | (links.IFF_PROMISC if conf.promisc else 0)
         if found.flags & flags != flags:
             wanted.append(links.change(f"set {found.name} up", [], index=found.index, flags=flags, mask=flags))
@@ -181,12 +176,11 @@ class Bridge:
 
 
 def assign_vlans(host: Socket, conf: VethConf, port: Link, is_trunk: bool = True) -> None:
-    """The port's VLANs: `vlan` untagged, `vlanTrunk` tagged, VLAN 1 only where it is to be kept."""
-    untagged = VLAN_PVID | VLAN_UNTAGGED
-    if not conf.keeps_default_vlan:
+    """The port's VLANs: `vlan` untagged, 1 where a trunk has none; `vlanTrunk` tagged; else 1 only if it is kept."""
+    untagged, native = VLAN_PVID | VLAN_UNTAGGED, conf.vlan or 1
+    if native != 1 and not conf.keeps_default_vlan:
         host.ask(links.vlan(port.index, port.name, [(1, 1)], untagged, is_added=False))
-    if conf.vlan:
-        host.ask(links.vlan(port.index, port.name, [(conf.vlan, conf.vlan)], untagged))
+    host.ask(links.vlan(port.index, port.name, [(native, native)], untagged))
     if is_trunk and conf.trunk:
         host.ask(links.vlan(port.index, port.name, conf.trunk, 0))
 

@@ -15,6 +15,7 @@ from cni.result import DNS
 MAX_MTU = 65535  # veth(4): ETH_MAX_MTU
 MIN_MTU = 68  # RFC 791, the kernel's ETH_MIN_MTU
 MAX_VLAN = 4094
+_HEX = frozenset("0123456789abcdefABCDEF")
 # Keys of the network list and of the protocol, which a plugin is given and does not use (SPEC section 1).
 RESERVED = ("cniVersions", "type", "capabilities", "disableCheck", "disableGC", "loadOnlyInlinedPlugins", "prevResult")
 
@@ -37,7 +38,7 @@ class VethConf:
         self.enable_dad = conf.boolean("enabledad")
         self.is_link_down = conf.boolean("disableContainerInterface")
         self.is_isolated = conf.boolean("portIsolation")
-        self.ipam_type = conf.open_section("ipam").string("type")
+        self.ipam_type = _ipam_type(conf)
         self.dns = _dns(conf)
         self.mac = _mac(request)
         self.is_strict = conf.boolean("strict")
@@ -101,6 +102,15 @@ def _trunk_range(item: Section) -> tuple[int, int]:
     return first, last
 
 
+def _ipam_type(conf: Section) -> str:
+    """"" for an L2-only network, which has no ipam section or an empty one."""
+    ipam = conf.open_section("ipam")
+    plugin_type = ipam.string("type")
+    if ipam.data and not plugin_type:
+        raise ipam.error("type", "is required", "leave the ipam section empty for an L2-only network")
+    return plugin_type
+
+
 def _dns(conf: Section) -> DNS | None:
     """The network's own DNS, which replaces the IPAM plugin's where any key is given, be it empty."""
     section = conf.section("dns")
@@ -112,25 +122,22 @@ def _mac(request: Request) -> str:
     """runtimeConfig.mac before args.cni.mac before CNI_ARGS MAC= (CONVENTIONS); "" for a random one."""
     args_mac = request.cni_args().get("MAC", "")
     conf = request.conf
+    found = []
     for section in (conf.open_section("runtimeConfig"), conf.open_section("args").open_section("cni")):
-        mac = section.string("mac")
-        if mac:
-            if not is_unicast_mac(mac):
-                raise section.error("mac", f"{mac!r} is not a unicast MAC address")
-            return mac.lower()
-    if args_mac and not is_unicast_mac(args_mac):
+        found.append(section.string("mac"))
+        if found[-1] and not is_unicast_mac(found[-1]):
+            raise section.error("mac", f"{found[-1]!r} is not a unicast MAC address")
+    if args_mac and not any(found) and not is_unicast_mac(args_mac):
         raise InvalidEnvironment("CNI_ARGS", f"MAC={args_mac!r} is not a unicast MAC address")
-    return args_mac.lower()
+    return (found[0] or found[1] or args_mac).lower()
 
 
 def is_unicast_mac(text: str) -> bool:
     """Six octets joined by colons, neither multicast nor all zero."""
     parts = text.split(":")
-    try:
-        octets = [int(part, 16) for part in parts if len(part) == 2]
-    except ValueError:
+    if len(parts) != 6 or not all(len(part) == 2 and _HEX.issuperset(part) for part in parts):
         return False
-    return len(octets) == len(parts) == 6 and not octets[0] & 1 and any(octets)
+    return not int(parts[0], 16) & 1 and any(part != "00" for part in parts)
 
 
 def _refuse_unbuilt(conf: Section) -> None:

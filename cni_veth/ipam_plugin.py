@@ -32,13 +32,7 @@ class IPAM:
     def validate(self) -> None:
         """Our own reads its section before anything is touched; a foreign one does so in its ADD."""
         if self._own is not None:
-            from ipam import conf
-
-            conf.parse(self._request)
-
-    @property
-    def is_own(self) -> bool:
-        return self._own is not None
+            validate_own(self._request)
 
     def add(self) -> Result:
         result: Result
@@ -67,6 +61,13 @@ class IPAM:
         else:
             verbs = {"CHECK": self._own.check, "GC": self._own.gc, "STATUS": self._own.status}
             verbs[self._request.verb](self._request)
+
+
+def validate_own(request: Request) -> None:
+    """Read the ipam section as our own plugin does. Raises InvalidConfig (7), InvalidEnvironment (4)."""
+    from ipam import conf
+
+    conf.parse(request)
 
 
 def _is_own(executable: str) -> bool:

@@ -139,6 +139,14 @@ def delete(name: str = "", index: int = 0, altname: str = "", group: int = 0) ->
     return Message(_body(attrs, index), RTM_DELLINK, 0, what, tolerated)
 
 
+def filter_vlans(bridge: Link) -> Message:
+    """Make a bridge tell VLANs apart."""
+    data: Attrs = [("IFLA_BR_VLAN_FILTERING", 1)]
+    info = {"attrs": [("IFLA_INFO_KIND", "bridge"), ("IFLA_INFO_DATA", {"attrs": data})]}
+    what = f"switch on VLAN filtering on {bridge.name} (CONFIG_BRIDGE_VLAN_FILTERING)"
+    return change(what, [("IFLA_LINKINFO", info)], index=bridge.index)
+
+
 def vlan(index: int, name: str, vids: list[tuple[int, int]], flags: int, is_added: bool = True) -> Message:
     """Put VLANs (first, last) on a bridge port, or take them away (rtnetlink AF_BRIDGE)."""
     entries: Attrs = []

@@ -126,10 +126,7 @@ def status(request: Request) -> None:
 def _validated(request: Request) -> tuple[VethConf, IPAM | None]:
     conf = VethConf(request)
     ipam = IPAM(request, conf.ipam_type) if conf.ipam_type else None
-    if ipam is None:
-        if request.conf.open_section("ipam").data:
-            raise InvalidConfig("ipam.type: is required", "leave the ipam section empty for an L2-only network")
-    elif ipam.is_own:
+    if ipam is not None:
         ipam.validate()
     report_unknown(request, conf.is_strict)
     return conf, ipam
