@@ -1,0 +1,55 @@
+# Every target readies the machine first (packaging/bootstrap.sh); what is ready already costs nothing.
+python = .venv/bin/python
+DESTDIR =
+DROPIN =
+export DESTDIR DROPIN
+
+.PHONY: help demo test check build install uninstall bench conformance clean distclean
+.NOTPARALLEL:
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: ## two pods joined by a bridge, with what is made and the pings printed (root)
+	packaging/bootstrap.sh demo
+	packaging/build.sh
+	$(python) -m tests.demo
+
+test: ## all tests, the real cnitool and reference plugins included (root)
+	packaging/bootstrap.sh test
+	packaging/build.sh
+	packaging/peers.sh
+	$(python) -m pytest
+
+check: ## lint, format, types and unit tests, in seconds and without root
+	packaging/bootstrap.sh check
+	$(python) -m ruff check
+	$(python) -m ruff format --check
+	$(python) -m mypy
+	$(python) -m pytest tests/unit
+
+build: ## dist/cni: the executables, ready to install here or to copy to a node
+	packaging/bootstrap.sh build
+	packaging/build.sh
+
+install: build ## to $(DESTDIR)/opt/cni; DROPIN=1: also under the names bridge and host-local
+	dist/cni/install.sh install
+
+uninstall: ## undo install
+	packaging/install.sh uninstall
+
+bench: ## ADD, CHECK and DEL beside the reference plugins (root)
+	packaging/bootstrap.sh test
+	packaging/build.sh
+	packaging/peers.sh
+	$(python) -m tests.bench
+
+conformance: ## the suite for any CNI plugin; not built yet
+	@echo "make conformance: the conformance suite is not built yet, so nothing was tested" >&2; exit 2
+
+clean: ## remove what was built and cached
+	rm -rf build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -path ./.venv -prune -o -path ./.peers -prune -o -name __pycache__ -type d -exec rm -rf {} +
+
+distclean: clean ## remove the virtual environment and the test peers too
+	rm -rf .venv .peers

@@ -1,0 +1,121 @@
+#!/bin/sh
+# Readies the machine for `make PURPOSE`: system packages by apt, Python packages from requirements.lock.
+# As root it installs what is missing and says so; otherwise it says what to install and exits with 1.
+# usage: [PYTHON=/path/to/python3] packaging/bootstrap.sh check|build|demo|test
+set -eu
+purpose=${1:-}
+case $purpose in
+check | build | demo | test) ;;
+*) echo "usage: packaging/bootstrap.sh check|build|demo|test" >&2 && exit 1 ;;
+esac
+cd "$(dirname "$0")/.."
+PATH=$PATH:/usr/sbin:/sbin # where a plain user's PATH lacks nft
+
+say() { echo "bootstrap: $*" >&2; }
+
+fail() {
+    say "$*"
+    exit 1
+}
+
+# The first Python that is new enough. A finished .venv comes first, so that it stays what it is.
+find_python() {
+    for python in $(ls .venv/bin/pip >/dev/null 2>&1 && echo .venv/bin/python) ${PYTHON:-} \
+        python3 /usr/bin/python3 python3.14 python3.13 python3.12 python3.11; do
+        if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            command -v "$python"
+            return
+        fi
+    done
+}
+
+need_command() { command -v "$1" >/dev/null || missing="$missing $2"; }
+
+need_venv() { "$python" -c 'import venv, ensurepip' 2>/dev/null || missing="$missing python3-venv"; }
+
+# PyInstaller bundles the interpreter as a shared library, which Debian packages apart from the interpreter.
+need_libpython() {
+    package=$("$python" - <<'END'
+import ctypes, os, sysconfig
+
+library = sysconfig.get_config_var("INSTSONAME") or ""
+directory = sysconfig.get_config_var("LIBDIR") or ""
+try:
+    ctypes.CDLL(library if ".so" in library and not os.path.exists(os.path.join(directory, library)) else None)
+    print("" if ".so" in library else "unknown")
+except OSError:
+    print("libpython" + sysconfig.get_python_version() if sysconfig.get_config_var("prefix") == "/usr" else "unknown")
+END
+    )
+    [ "$package" != unknown ] || fail "$python has no shared libpython, which PyInstaller bundles;" \
+        "remove .venv and name another one, for instance: make $purpose PYTHON=/usr/bin/python3"
+    missing="$missing${package:+ $package}"
+}
+
+list_missing() {
+    missing=
+    python=$(find_python)
+    if [ -n "$python" ]; then
+        need_venv
+        [ "$purpose" = check ] || need_libpython
+    else
+        missing=" python3 python3-venv"
+    fi
+    [ "$purpose" != check ] || return 0
+    need_command objdump binutils
+    [ "$purpose" != build ] || return 0
+    need_command ip iproute2
+    need_command nft nftables
+    need_command ping iputils-ping
+    need_command sysctl procps
+    [ "$purpose" != demo ] || return 0
+    need_command strace strace
+    need_command iptables iptables # for the reference portmap and firewall
+    # for Go, which fetches the peers
+    [ -e /etc/ssl/certs/ca-certificates.crt ] || missing="$missing ca-certificates"
+}
+
+is_root() { [ "$(id -u)" = 0 ]; }
+
+refuse_without_root() {
+    case $purpose in demo | test) ;; *) return 0 ;; esac
+    is_root && return
+    [ -z "$missing" ] || say "make $purpose needs these packages (names of Debian and Ubuntu):$missing"
+    fail "make $purpose makes network namespaces, which takes root: sudo make $purpose"
+}
+
+install_missing() {
+    [ -n "$missing" ] || return 0
+    if ! is_root || ! command -v apt-get >/dev/null; then
+        say "make $purpose needs these packages (names of Debian and Ubuntu):$missing"
+        fail "install them as root, for instance: apt-get install --no-install-recommends$missing"
+    fi
+    say "installing by apt:$missing"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq </dev/null >&2 || say "apt-get update failed; going on with the package lists at hand"
+    # shellcheck disable=SC2086
+    apt-get install -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends $missing </dev/null >&2 || fail "apt could not install:$missing"
+}
+
+make_venv() {
+    if ! [ -x .venv/bin/pip ]; then
+        say "making .venv from $python"
+        rm -rf .venv
+        "$python" -m venv .venv
+    fi
+    lock=$(sha256sum <requirements.lock)
+    if [ "$(cat .venv/requirements.sha256 2>/dev/null)" != "$lock" ]; then
+        say "installing requirements.lock into .venv"
+        .venv/bin/python -m pip install -q --disable-pip-version-check --no-input \
+            --only-binary :all: --require-hashes -r requirements.lock </dev/null >&2
+        echo "$lock" >.venv/requirements.sha256
+    fi
+}
+
+list_missing
+refuse_without_root
+install_missing
+list_missing # again: a Python that came just now may want its shared library
+install_missing
+[ -n "$python" ] || fail "Python 3.11 or newer is needed; python3 is $(python3 --version 2>&1)"
+make_venv

@@ -1,0 +1,45 @@
+#!/bin/sh
+# Builds dist/cni from the tree, by PyInstaller of .venv; the same sources give the same bytes.
+#
+#   dist/cni/bin/{cni-veth,cni-ipam,loopback} -> ../cni-veth-<version>/cni-veth
+#   dist/cni/cni-veth-<version>/{cni-veth,_internal/,10-cni-veth.conflist,LICENSE}
+#   dist/cni/install.sh          installs that on a node, which needs neither make nor Python
+set -eu
+umask 022
+cd "$(dirname "$0")/.."
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+
+mkdir -p build
+exec 9>build/lock
+flock 9
+sources=$({
+    .venv/bin/python -VV
+    sha256sum pyproject.toml requirements.lock LICENSE
+    find cni cni_veth ipam packaging -type f ! -name '*.pyc' -exec sha256sum {} + | LC_ALL=C sort -k 2
+} | sha256sum)
+[ "$(cat dist/cni/.sources 2>/dev/null)" != "$sources" ] || exit 0
+
+echo "build: dist/cni of cni-veth $version" >&2
+export PYTHONHASHSEED=0 SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-315532800}" # 1980-01-01, the first date of zip
+export PYINSTALLER_CONFIG_DIR="$PWD/build/pyinstaller"
+.venv/bin/python -m PyInstaller --noconfirm --clean --log-level WARN \
+    --workpath build/work --distpath build/program packaging/cni-veth.spec </dev/null
+
+rm -rf build/cni
+mkdir -p build/cni/bin
+program=cni-veth-$version
+mv build/program/cni-veth "build/cni/$program"
+cp LICENSE packaging/10-cni-veth.conflist "build/cni/$program/"
+cp packaging/install.sh build/cni/
+for name in cni-veth cni-ipam loopback; do
+    ln -s "../$program/cni-veth" "build/cni/bin/$name"
+done
+chmod -R u=rwX,go=rX build/cni
+echo "$sources" >build/cni/.sources
+find build/cni -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+
+mkdir -p dist
+rm -rf build/old
+[ ! -e dist/cni ] || mv dist/cni build/old # what runs from it now still finds its files for a moment
+mv build/cni dist/cni
+rm -rf build/old

@@ -1,0 +1,66 @@
+"""A copy of the sources with a build of its own, so that no test changes this tree."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.packaging.machine import Machine, run
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SOURCES = ("cni", "cni_veth", "ipam", "packaging", "pyproject.toml", "requirements.lock", "LICENSE", "Makefile")
+
+
+def copy_sources(directory: Path) -> Path:
+    """The sources in `directory`, with the virtual environment that runs this test."""
+    directory.mkdir()
+    for name in SOURCES:
+        if (REPOSITORY / name).is_dir():
+            shutil.copytree(REPOSITORY / name, directory / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(REPOSITORY / name, directory / name)
+    (directory / ".venv").symlink_to(sys.prefix)
+    return directory
+
+
+def build(tree: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return run(str(tree / "packaging/build.sh"), **environment)
+
+
+@pytest.fixture(scope="session")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sources that were built."""
+    tree = copy_sources(tmp_path_factory.mktemp("built") / "tree")
+    built = build(tree)
+    assert built.returncode == 0, built.stderr
+    return tree
+
+
+@pytest.fixture(scope="session")
+def dist(tree: Path) -> Path:
+    return tree / "dist/cni"
+
+
+@pytest.fixture
+def newer(dist: Path, tmp_path: Path) -> Callable[[str], Path]:
+    """Makes a dist/cni of the same version whose program has other content."""
+
+    def make(content: str) -> Path:
+        copy = tmp_path / f"dist-{content}"
+        shutil.copytree(dist, copy, symlinks=True)
+        next(copy.glob("cni-veth-*")).joinpath("content").write_text(content)
+        return copy
+
+    return make
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    root = tmp_path / "root"
+    root.mkdir()
+    return Machine(root)

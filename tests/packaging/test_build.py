@@ -1,0 +1,108 @@
+"""`packaging/build.sh`: what dist/cni is made of, and that it is always made of the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from PyInstaller.archive.readers import CArchiveReader
+
+from tests.packaging.conftest import REPOSITORY, build, copy_sources
+from tests.packaging.machine import run
+
+VERSION = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["version"]
+
+
+def contents(directory: Path) -> dict[str, tuple[int, float, str]]:
+    """Mode, time and SHA-256 or link target of everything below `directory`."""
+    found = {}
+    for path in directory.rglob("*"):
+        status = path.lstat()
+        if path.is_symlink():
+            content = f"-> {os.readlink(path)}"
+        else:
+            content = "" if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
+        found[str(path.relative_to(directory))] = (status.st_mode, status.st_mtime, content)
+    return found
+
+
+def test_two_builds_are_the_same_whatever_the_folder_umask_locale_and_hash_seed(dist: Path, tmp_path: Path) -> None:
+    tree = copy_sources(tmp_path / "a folder with a longer name")
+    umask = os.umask(0o077)
+    try:
+        again = build(tree, PYTHONHASHSEED="77", LC_ALL="C", TZ="Asia/Tokyo", HOME=str(tmp_path))
+    finally:
+        os.umask(umask)
+    assert again.returncode == 0, again.stderr
+    assert contents(tree / "dist/cni") == contents(dist)
+
+
+def test_a_build_of_unchanged_sources_does_nothing(tree: Path, dist: Path) -> None:
+    inode = dist.stat().st_ino
+    done = build(tree)
+    assert (done.returncode, done.stderr, dist.stat().st_ino) == (0, "", inode)
+
+
+def test_the_names_are_relative_links_to_one_program(dist: Path) -> None:
+    links = {path.name: os.readlink(path) for path in (dist / "bin").iterdir()}
+    assert links == dict.fromkeys(("cni-veth", "cni-ipam", "loopback"), f"../cni-veth-{VERSION}/cni-veth")
+
+
+@pytest.mark.parametrize("name", ["cni-veth", "cni-ipam", "loopback"])
+def test_every_name_answers_as_itself(dist: Path, name: str) -> None:
+    about = run(str(dist / "bin" / name))
+    assert about.returncode == 0, about.stderr
+    assert re.search(rf"\b{name}\b.*\b{re.escape(VERSION)}\b", about.stderr)
+    version = run(str(dist / "bin" / name), CNI_COMMAND="VERSION")
+    assert "1.1.0" in json.loads(version.stdout)["supportedVersions"]
+
+
+def test_an_unknown_name_gets_a_clear_error(dist: Path, tmp_path: Path) -> None:
+    (tmp_path / "briddge").symlink_to((dist / "bin/cni-veth").resolve())
+    done = run(str(tmp_path / "briddge"), CNI_COMMAND="VERSION")
+    error = json.loads(done.stdout)
+    assert (done.returncode, error["code"]) == (1, 7)
+    assert "briddge" in error["msg"] and "cni-veth" in error["details"]
+
+
+def test_nothing_but_the_importer_runs_before_our_code(dist: Path) -> None:
+    """Each of PyInstaller's runtime hooks costs milliseconds at every pod; the one for inspect costs 26."""
+    archive = CArchiveReader(str((dist / "bin/cni-veth").resolve()))
+    scripts = [name for name, entry in archive.toc.items() if entry[-1] == "s"]
+    assert scripts == ["pyiboot01_bootstrap", "entry"]
+
+
+def test_of_pyroute2_only_the_codecs_are_inside(dist: Path) -> None:
+    archive = CArchiveReader(str((dist / "bin/cni-veth").resolve()))
+    modules = set(archive.open_embedded_archive("PYZ.pyz").toc)
+    assert {"pyroute2.netlink.rtnl.ifinfmsg", "pyroute2.netlink.rtnl.rtmsg", "cni_veth.codecs"} <= modules
+    assert not [name for name in modules if name.startswith(("pyroute2.ndb", "pyroute2.iproute", "asyncio"))]
+
+
+def test_every_module_of_ours_is_inside(dist: Path) -> None:
+    archive = CArchiveReader(str((dist / "bin/cni-veth").resolve()))
+    modules = set(archive.open_embedded_archive("PYZ.pyz").toc)
+    sources = [path for package in ("cni", "cni_veth", "ipam") for path in (REPOSITORY / package).rglob("*.py")]
+    names = {".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__") for path in sources}
+    assert names - modules == set()
+
+
+def test_it_is_slim(dist: Path) -> None:
+    program = dist / f"cni-veth-{VERSION}"
+    assert sum(path.stat().st_size for path in program.rglob("*") if path.is_file()) < 16_000_000
+    assert not list(program.rglob("libcrypto*")) and not list(program.rglob("libssl*"))
+
+
+def test_what_our_code_imports_cannot_be_excluded(tmp_path: Path) -> None:
+    tree = copy_sources(tmp_path / "tree")
+    with (tree / "ipam/plugin.py").open("a") as source:
+        source.write("\n\ndef fetch() -> None:\n    import ssl\n\n    ssl.create_default_context()\n")
+    refused = build(tree)
+    assert refused.returncode != 0
+    assert "ipam.plugin -> ssl" in refused.stderr
+    assert not (tree / "dist").exists()
