@@ -109,7 +109,7 @@ class Section:
         found = []
         for key in self.data:
             if key not in self._known and key.lower() not in {known.lower() for known in self._known}:
-                found.append((self.dotted(key), _nearest(key, self._known)))
+                found.append((self.dotted(key), nearest(key, self._known)))
         for child in self._children:
             found += [item for item in child.unknown() if item not in found]
         return found
@@ -128,9 +128,10 @@ class Section:
         return self.error(key, f"must be {wanted}, not {kind(value)}")
 
 
-def _nearest(key: str, known: set[str]) -> str:
+def nearest(key: str, known: set[str]) -> str:
+    """The key that was probably meant, "" where none is near."""
     import difflib  # 6 ms that only a misspelt configuration pays
 
     lowered = {name.lower(): name for name in known}
-    match = difflib.get_close_matches(key.lower(), lowered, n=1, cutoff=0.7)
+    match = difflib.get_close_matches(key.lower(), lowered, n=1, cutoff=0.65)
     return lowered[match[0]] if match else ""

@@ -60,7 +60,7 @@ def execute(executable: str, request: Request, verb: str) -> bytes:
     try:
         os.write(stdin, request.stdin)
         os.lseek(stdin, 0, os.SEEK_SET)
-        status = _wait(_spawn(executable, clean(request.environ) | {"CNI_COMMAND": verb}, (stdin, stdout, stderr)))
+        status = _run(executable, clean(request.environ) | {"CNI_COMMAND": verb}, (stdin, stdout, stderr))
         output, noise = _content(stdout), _content(stderr)
     finally:
         for fd in (stdin, stdout, stderr):
@@ -85,34 +85,42 @@ def clean(environ: dict[str, str]) -> dict[str, str]:
     return child if original is None else child | {"LD_LIBRARY_PATH": original}
 
 
-def _spawn(executable: str, environ: dict[str, str], fds: tuple[int, int, int]) -> int:
-    actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(fds)]
+def _run(executable: str, environ: dict[str, str], fds: tuple[int, int, int]) -> int:
+    """The exit code, a negative signal number. Raises IOFailure (5), TryAgainLater (11)."""
     for pause in (*BUSY_WAITS, None):
         try:
-            return os.posix_spawn(executable, [executable], environ, file_actions=actions, setsigdef=_defaults())
+            return _run_once(executable, environ, fds)
         except OSError as error:
             if error.errno != errno.ETXTBSY:
                 raise IOFailure(f"cannot execute {executable}", os.strerror(error.errno or 0)) from None
-            if pause is None:
-                break
-            time.sleep(pause)
+            if pause is not None:
+                time.sleep(pause)
     raise TryAgainLater(f"{executable} is being replaced", "text file busy")
 
 
-def _defaults() -> list[int]:
-    """Signals that we ignore (a DEL is not interrupted, Python ignores SIGPIPE) would stay ignored over exec."""
+def _run_once(executable: str, environ: dict[str, str], fds: tuple[int, int, int]) -> int:
     import signal
 
-    return [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE]
+    from cni import signals
 
-
-def _wait(pid: int) -> int:
+    actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(fds)]
+    pid = 0
+    # Held back until somebody knows the delegate's pid and can end it.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, signals.ENDING)
     try:
+        defaults = signals.defaults()
+        pid = os.posix_spawn(
+            executable, [executable], environ, file_actions=actions, setsigdef=defaults, setsigmask=mask
+        )
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     except BaseException:  # SIGTERM: the runtime gave up on us, so nobody waits for the delegate either
-        os.kill(pid, 15)
-        os.waitpid(pid, 0)
+        if pid:
+            os.kill(pid, signal.SIGTERM)
+            os.waitpid(pid, 0)
         raise
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _content(fd: int) -> bytes:
@@ -139,6 +147,6 @@ def _failure(executable: str, verb: str, status: int, output: bytes, noise: byte
     told = noise.decode("utf-8", "replace").strip()
     try:
         conf = Section(document.decode(output, "error"))
-        return DelegateFailed(conf.integer("code", low=0), conf.string("msg"), conf.string("details") or told)
+        return DelegateFailed(conf.integer("code", low=0) or 999, conf.required("msg"), conf.string("details") or told)
     except CNIError:
         return DelegateFailed(999, f"{os.path.basename(executable)} {verb} {how} without a CNI error", told)

@@ -12,6 +12,7 @@ import json
 from cni.errors import DecodingFailure
 
 LIMIT = 8 << 20  # a network configuration of a thousand-port service mesh is under 1 MiB
+_UNFIT = "holds NUL or half of a surrogate pair"
 
 
 class _Refused:
@@ -43,14 +44,14 @@ def decode(data: bytes, what: str) -> dict[str, object]:
     try:
         text = data.decode("utf-8")
         document = json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
+        # NUL and half a pair only come as escapes; what was refused may be gone under an outer duplicate
+        problem = _find(document) if refused or "\\u" in text else ""
     except UnicodeDecodeError as error:
         raise DecodingFailure(f"{what} is not UTF-8", str(error)) from None
     except (ValueError, RecursionError) as error:
         raise DecodingFailure(f"{what} is not JSON", f"{error}; the first bytes are {data[:40]!r}") from None
-    if refused or "\\u" in text:  # NUL and halves of a pair can only come as escapes
-        problem = _find(document, refused)
-        if problem:
-            raise DecodingFailure(f"{what}: {problem}")
+    if refused or problem:
+        raise DecodingFailure(f"{what}: {problem or refused[0].why}")
     if not isinstance(document, dict):
         raise DecodingFailure(f"{what} must be a JSON object", f"it is {kind(document)}")
     return document
@@ -68,24 +69,27 @@ def kind(value: object) -> str:
     if isinstance(value, bool):
         return "a boolean"
     if isinstance(value, int | float):
-        return "a number"
+        return "a number" if isinstance(value, int) else "a number with a fraction"
     if isinstance(value, str):
         return "a string"
     return "a list" if isinstance(value, list) else "an object"
 
 
-def _find(value: object, refused: list[_Refused], path: str = "") -> str:
-    """`path: why` of the first refused value; a refused one may be gone under an outer duplicate."""
-    if isinstance(value, _Refused):
-        return f"{path}: {value.why}" if path else value.why
+def _find(value: object, path: str = "") -> str:
+    """`path: why` of the first value, or key, that is refused; "" where all are fine."""
     if isinstance(value, dict):
         children = [(f"{path}.{key}" if path else key, child) for key, child in value.items()]
+        unfit = next(filter(_is_unfit, value), None)
     elif isinstance(value, list):
         children = [(f"{path}[{index}]", child) for index, child in enumerate(value)]
+        unfit = None
     else:
-        return ""
-    for name, child in children:
-        found = _find(child, refused, name)
-        if found:
-            return found
-    return "" if path else refused[0].why
+        why = value.why if isinstance(value, _Refused) else _UNFIT if _is_unfit(value) else ""
+        return f"{path}: {why}" if path and why else why
+    if unfit is not None:
+        return f"key {unfit!a}{' in ' + path if path else ''} {_UNFIT}"
+    return next(filter(None, (_find(child, name) for name, child in children)), "")
+
+
+def _is_unfit(value: object) -> bool:
+    return isinstance(value, str) and ("\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value))

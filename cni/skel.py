@@ -14,7 +14,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
-    from typing import NoReturn
 
     from cni.request import Request
 
@@ -24,6 +23,7 @@ VERSION_WAIT_MS = 200  # how long VERSION waits for a version to echo; nobody se
 
 def run(plugin: Callable[[], ModuleType], about: str) -> int:
     """Answer the call that the process's environment describes. The exit code: 0 or 1."""
+    _occupy_standard_streams()
     environ = dict(os.environ)
     verb = environ.get("CNI_COMMAND", "")
     if verb == "VERSION":
@@ -35,8 +35,17 @@ def run(plugin: Callable[[], ModuleType], about: str) -> int:
     return _answer(plugin, environ)
 
 
+def _occupy_standard_streams() -> None:
+    """The number of a closed one would go to the next file opened, and what is printed into that file or socket."""
+    for fd, flags in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open("/dev/null", flags)  # a result for nobody is still an error: EBADF
+
+
 def _answer(plugin: Callable[[], ModuleType], environ: dict[str, str]) -> int:
-    from cni import document
+    from cni import document, signals
     from cni.errors import CNIError, IOFailure
     from cni.request import Request, check_environment
 
@@ -51,56 +60,42 @@ def _answer(plugin: Callable[[], ModuleType], environ: dict[str, str]) -> int:
         if request.version in versions.SUPPORTED:
             version = request.version
         request.validate()
-        with_signals(verb)
+        signals.prepare(verb)
         return call(plugin(), request)
     except CNIError as error:
-        failure = error
+        failure, cause = error, error.__context__ or error
     except OSError as error:
-        failure = IOFailure(str(error), f"while {environ['CNI_COMMAND']} was under way")
+        cause, failure = error, IOFailure(str(error), f"while {environ['CNI_COMMAND']} was under way")
     except Exception as error:
         details = f"{type(error).__name__}: {error}; CNI_VETH_DEBUG=1 prints the traceback on stderr"
-        failure = CNIError("internal error, please report it", details)
+        cause, failure = error, CNIError("internal error, please report it", details)
     if environ.get("CNI_VETH_DEBUG") == "1":
         import traceback
 
-        traceback.print_exception(failure.__context__ or failure, file=sys.stderr)
+        traceback.print_exception(cause, file=sys.stderr)
     return _fail(failure.to_json(version))
 
 
 def call(plugin: ModuleType, request: Request) -> int:
-    """One verb of a plugin module; a result that cannot be delivered is undone. Raises CNIError."""
-    from cni import document
+    """One verb of a plugin module; a result that cannot be delivered is undone. Raises CNIError.
+
+    `add(request, done)` calls `done` when its result stands; the others take the request alone.
+    """
+    from cni import document, signals
 
     _refuse_own_netns(request)
     method = getattr(plugin, METHODS[request.verb], None)
     if method is None:  # loopback has no GC and no STATUS: nothing to collect, always ready
         return 0
-    result = method(request)
     if request.verb != "ADD":
+        method(request)
         return 0
+    result = method(request, signals.hold)
     try:
         return _write(document.encode(result.to_json(request.version)))
     except Exception:
         plugin.delete(request)
         raise
-
-
-def with_signals(verb: str) -> None:
-    """SIGTERM, SIGINT, SIGHUP: an ADD is unwound, a DEL or GC finishes first (netavark#1223)."""
-    import signal
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN if verb in ("DEL", "GC") else _interrupt)
-
-
-def _interrupt(number: int, frame: object) -> NoReturn:
-    import signal
-
-    from cni.errors import TryAgainLater
-
-    for other in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(other, signal.SIG_IGN)  # the unwinding itself is not interrupted
-    raise TryAgainLater(f"interrupted by {signal.Signals(number).name}", "what was begun has been undone")
 
 
 def _refuse_own_netns(request: Request) -> None:
@@ -170,7 +165,7 @@ def _fail(error: dict[str, object]) -> int:
 
 
 def _write(text: str) -> int:
-    data = text.encode("utf-8", "surrogateescape")
+    data = text.encode("utf-8", "backslashreplace")  # an odd byte of the environment becomes its JSON escape
     while data:
         data = data[os.write(1, data) :]
     return 0

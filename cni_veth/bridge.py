@@ -36,6 +36,7 @@ class Bridge:
         self._conf = conf
         self._made_links: list[str] = []
         self._made_addresses: list[tuple[int, str]] = []
+        self.vlan_gateway: Link | None = None  # the link that carries the gateway where pods are in a VLAN
         self._lock = FileIO(OWN)  # closed, and unlocked, when the last reference goes
 
     def ensure(self) -> Link:
@@ -52,13 +53,21 @@ class Bridge:
         self._link = self._align(found)
         return self._link
 
-    def attached(self) -> None:
-        """Our port is on the bridge: from now on nobody takes it back."""
+    def attached(self, now: Link) -> Link:
+        """Our port is on the bridge: from now on nobody takes it back. The bridge as it stays."""
         fcntl.flock(self._lock, fcntl.LOCK_UN)
+        if now.mac == self._link.mac:
+            return now
+        # A bridge that others made takes the lowest MAC of its ports, with each that comes or goes, until one is set.
+        mac = links.random_mac() if self._link.mac == "00:00:00:00:00:00" else self._link.mac
+        pin = links.change(f"set MAC {mac} on {now.name}", [("IFLA_ADDRESS", mac)], index=now.index)
+        return Link(self._host.ask(pin, links.get(index=now.index))[1].replies[0])
 
     def add_gateways(self, gateways: list[str]) -> None:
         """Put addresses with prefix on the bridge (or its VLAN link) and make the node a router for them."""
-        carrier = self._vlan_gateway() if self._conf.vlan_gateway else self._link
+        if self._conf.vlan_gateway:
+            self.vlan_gateway = self._ensure_vlan_gateway()
+        carrier = self.vlan_gateway or self._link
         families = {address.family(gateway) for gateway in gateways}
         if 6 in families:
             sysctl.write(f"ipv6/conf/{carrier.name}/disable_ipv6", "0")
@@ -151,15 +160,16 @@ class Bridge:
             again = addresses.add(carrier.index, gateway, carrier.name, tolerated=(errno.EEXIST,))
             self._host.ask(addresses.remove(carrier.index, other, (errno.EADDRNOTAVAIL,)), again)
 
-    def _vlan_gateway(self) -> Link:
+    def _ensure_vlan_gateway(self) -> Link:
         """A veth whose other end is a port of the VLAN: the kernel's 8021q module is not needed."""
         name = self._conf.vlan_gateway
         found = links.find(self._host, name)
         if found is None:
             port = f"veth{os.urandom(4).hex()}"
-            peer = {"attrs": [("IFLA_IFNAME", port)]}
+            mtu = ("IFLA_MTU", self._link.mtu)
+            peer = {"attrs": [("IFLA_IFNAME", port), mtu]}
             data = {"attrs": [("IFLA_INFO_KIND", "veth"), ("IFLA_INFO_DATA", {"attrs": [("VETH_INFO_PEER", peer)]})]}
-            attrs: Attrs = [("IFLA_IFNAME", name), ("IFLA_ADDRESS", links.random_mac()), ("IFLA_LINKINFO", data)]
+            attrs: Attrs = [("IFLA_IFNAME", name), ("IFLA_ADDRESS", links.random_mac()), mtu, ("IFLA_LINKINFO", data)]
             created = self._host.ask(links.create(attrs, 0, f"create link {name}", (errno.EEXIST,)))[0]
             if created.errno == 0:
                 self._made_links += [port, name]

@@ -103,7 +103,7 @@ def _trunk_range(item: Section) -> tuple[int, int]:
 
 
 def _ipam_type(conf: Section) -> str:
-    """"" for an L2-only network, which has no ipam section or an empty one."""
+    """ "" for an L2-only network, which has no ipam section or an empty one."""
     ipam = conf.open_section("ipam")
     plugin_type = ipam.string("type")
     if ipam.data and not plugin_type:

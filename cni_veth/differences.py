@@ -1,10 +1,13 @@
 """What CHECK compares: the kernel's state against configuration and prevResult, each difference in words.
 
 Tolerated, because somebody else may do it rightly: another MAC or MTU on the host's end (udev), a
-promiscuous bridge (tcpdump), added addresses and routes, what later plugins of the chain put into prevResult.
+promiscuous bridge (tcpdump), added addresses and routes, what later plugins of the chain put into prevResult,
+a lower MTU in the pod where the tuning plugin noted that it changed it (it does not tell prevResult).
 """
 
 from __future__ import annotations
+
+import os
 
 from cni import address
 from cni.request import Request
@@ -15,6 +18,8 @@ from cni_veth.links import Link
 from cni_veth.netlink import Socket
 from cni_veth.netns import Netns
 
+TUNING_DATA_DIR = "/run/cni/tuning"
+
 
 def find(host: Socket, netns: Netns, conf: VethConf, request: Request, result: Result) -> list[str]:
     """Every difference; an empty list where all is well."""
@@ -24,6 +29,8 @@ def find(host: Socket, netns: Netns, conf: VethConf, request: Request, result: R
     found = _bridge(bridge, conf, result)
     if pod_link is None:
         return [*found, f"interface {request.ifname} is missing in {request.netns}"]
+    if pod_link.kind != "veth":
+        return [*found, f"{request.ifname} is a {pod_link.kind or 'physical'} link, expected a veth"]
     listed = _own_interface(result, request)
     found += _pod_link(pod_link, conf, request, listed)
     found += _host_link(links.find(host, index=pod_link.peer_index), bridge, pod_link, conf, request)
@@ -56,17 +63,20 @@ def _bridge(bridge: Link | None, conf: VethConf, result: Result) -> list[str]:
 
 def _pod_link(link: Link, conf: VethConf, request: Request, listed: Interface | None) -> list[str]:
     name, found = request.ifname, []
-    if link.kind != "veth":
-        return [f"{name} is a {link.kind or 'physical'} link, expected a veth"]
     if link.is_up == conf.is_link_down:
         found.append(f"{name} is {'up' if link.is_up else 'down'}, expected {'down' if conf.is_link_down else 'up'}")
     mac = listed.mac if listed is not None and listed.mac else conf.mac
     if mac and mac.lower() != link.mac:
         found.append(f"{name} has MAC {link.mac}, expected {mac}")
     mtu = (listed.mtu if listed is not None else 0) or conf.mtu
-    if mtu and mtu != link.mtu:
+    if mtu and mtu != link.mtu and not (link.mtu < mtu and _is_tuned(request)):
         found.append(f"{name} has MTU {link.mtu}, expected {mtu}")
     return found
+
+
+def _is_tuned(request: Request) -> bool:
+    """The reference tuning keeps what it changed until DEL."""
+    return os.path.exists(f"{TUNING_DATA_DIR}/{request.container_id}_{request.ifname}.json")
 
 
 def _host_link(link: Link | None, bridge: Link | None, pod_link: Link, conf: VethConf, request: Request) -> list[str]:

@@ -35,13 +35,15 @@ class IPAM:
             validate_own(self._request)
 
     def add(self) -> Result:
-        result: Result
         if self._own is not None:
-            result = self._own.add(self._request)
-        else:
-            result = delegate.add(self._executable, self._request)
-        self._has_reserved = True
+            result: Result = self._own.add(self._request, self._reserved)
+            return result
+        result = delegate.add(self._executable, self._request)
+        self._reserved()
         return result
+
+    def _reserved(self) -> None:
+        self._has_reserved = True
 
     def take_back(self) -> None:
         """The undo of `add`: nothing where that failed, for a lease found then is another attachment's."""

@@ -15,13 +15,18 @@ from cni_veth.netlink import Socket
 from cni_veth.netns import Netns
 from cni_veth.undo import Errors, Undo
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 KERNEL_MTU = 1500  # what veth(4) takes when none is given
 DEFAULT_ROUTE = {4: "0.0.0.0/0", 6: "::/0"}
 
 
-def add(request: Request) -> Result:
+def add(request: Request, done: Callable[[], None]) -> Result:
     """Join the pod to the bridge. Everything is validated before anything is touched; a failure leaves nothing.
 
+    `done` is called when the result stands: from then on no signal undoes it.
     The link comes before the address: a DHCP client, or any IPAM that speaks on the wire, needs it.
     """
     conf, ipam = _validated(request)
@@ -39,9 +44,10 @@ def add(request: Request) -> Result:
         undo.push(bridge.withdraw)
         if ipam is not None:
             undo.push(ipam.take_back)
-        pair = veth.create(host, netns, conf, request, bridge.ensure(), _mtu(host, conf))
+        master = bridge.ensure()
+        pair = veth.create(host, netns, conf, request, master, _mtu(host, conf, master))
         undo.push(lambda: veth.delete(host, inner, request))
-        bridge.attached()
+        pair.bridge = bridge.attached(pair.bridge)
         assigned = Result()
         if ipam is not None:
             assigned = ipam.add()
@@ -57,7 +63,10 @@ def add(request: Request) -> Result:
                 pod.wait_dad(inner, netns.socket(addresses.RTMGRP_IPV6_IFADDR), pair, request.ifname)
             pod.announce(inner, pair, request.ifname)
         result = _extended(result, assigned, conf, request, pair)
+        if bridge.vlan_gateway is not None:
+            result.interfaces.append(_host_interface(bridge.vlan_gateway))
         result.to_json(request.version)  # what cannot be printed is undone like any other failure
+        done()
     return result
 
 
@@ -138,12 +147,12 @@ def _delegate(request: Request) -> IPAM | None:
     return IPAM(request, plugin_type) if plugin_type else None
 
 
-def _mtu(host: Socket, conf: VethConf) -> int:
-    """The configured MTU, or that of the default route's link where it is lower than the kernel's default."""
+def _mtu(host: Socket, conf: VethConf, bridge: links.Link) -> int:
+    """The configured MTU, or the bridge's or the default route's link's where it is lower than the kernel's default."""
     if conf.mtu:
         return conf.mtu
-    found = [links.find(host, index=index) for index in set(routes.default_link(host))]
-    lowest = min((link.mtu for link in found if link is not None), default=KERNEL_MTU)
+    uplinks = [links.find(host, index=index) for index in set(routes.default_link(host))]
+    lowest = min(link.mtu for link in (bridge, *uplinks) if link is not None)
     return lowest if lowest < KERNEL_MTU else 0
 
 
@@ -191,8 +200,8 @@ def _extended(result: Result, assigned: Result, conf: VethConf, request: Request
     """prevResult with our links and addresses behind its own: [bridge, host veth, pod interface]."""
     first = len(result.interfaces)
     result.interfaces += [
-        Interface(conf.bridge, pair.bridge.mac, pair.bridge.mtu),
-        Interface(pair.host.name, pair.host.mac, pair.host.mtu),
+        _host_interface(pair.bridge),
+        _host_interface(pair.host),
         Interface(request.ifname, pair.pod_mac, pair.host.mtu, request.netns),
     ]
     result.ips += [IPConfig(ip.address, ip.gateway, first + 2) for ip in assigned.ips]
@@ -200,3 +209,7 @@ def _extended(result: Result, assigned: Result, conf: VethConf, request: Request
     if assigned.dns.to_json() or conf.dns is not None:
         result.dns = assigned.dns
     return result
+
+
+def _host_interface(link: links.Link) -> Interface:
+    return Interface(link.name, link.mac, link.mtu)

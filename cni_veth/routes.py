@@ -15,8 +15,8 @@ RT_TABLE_MAIN = 254
 RTPROT_BOOT, RTN_UNICAST = 3, 1
 RT_SCOPE_UNIVERSE, RT_SCOPE_LINK = 0, 253
 RTM_F_FIB_MATCH = 0x2000
-# Documentation addresses (RFC 5737, RFC 3849): only a default route leads there.
-ELSEWHERE = ((AF_INET, "192.0.2.1", 32), (AF_INET6, "2001:db8::1", 128))
+# Documentation addresses (RFC 5737, RFC 9637), not those that people take first: only a default route leads there.
+ELSEWHERE = ((AF_INET, "203.0.113.1", 32), (AF_INET6, "3fff::1", 128))
 
 
 def resolve(routes: list[Route], ips: list[IPConfig]) -> list[Route]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cni import signals
 from cni.errors import CNIError, DelegateFailed
 
 TYPE_CHECKING = False
@@ -24,7 +25,7 @@ class Undo:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is None:
             return
-        _hold_signals()
+        signals.hold()  # one that came now would break off the step that it finds under way
         failures = Errors()
         for step in reversed(self._steps):
             with failures:
@@ -32,14 +33,6 @@ class Undo:
         if failures.found and isinstance(error, CNIError):
             left = "; ".join(failure.msg for failure in failures.found)
             error.details = f"{error.details}\nnot undone, DEL will try again: {left}".lstrip()
-
-
-def _hold_signals() -> None:
-    """A SIGTERM that comes now would break off the step that it finds under way."""
-    import signal
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
 
 
 class Errors:

@@ -14,9 +14,13 @@ from ipam.conf import data_dir, parse
 from ipam.ranges import IP, Range, ip_text, parse_ip, range_of, set_text
 from ipam.store import Owner, Store, is_of
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def add(request: Request) -> Result:
-    """Reserve one IP of each range set, or none at all.
+
+def add(request: Request, done: Callable[[], None]) -> Result:
+    """Reserve one IP of each range set, or none at all. `done` is called when they stand.
 
     Raises InvalidConfig (7), AddressUnavailable (102), IOFailure (5), TryAgainLater (11), InvalidEnvironment (4).
     """
@@ -38,6 +42,7 @@ def add(request: Request) -> Result:
                     raise _unavailable(index, problem)
                 result.ips.append(_ip_config(ranges, ip))
             store.sync()
+            done()
         except BaseException:
             store.take_back()
             raise

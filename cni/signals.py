@@ -1,0 +1,39 @@
+"""SIGTERM, SIGINT, SIGHUP: an ADD is unwound, a DEL or GC finishes first (netavark#1223).
+
+The way out of an ADD is an exception, which Python raises between any two steps. So a plugin's ADD calls `hold`
+as the last step of what its unwinding covers: after that nothing comes between a result and its printing.
+"""
+
+from __future__ import annotations
+
+import signal
+
+from cni.errors import TryAgainLater
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def prepare(verb: str) -> None:
+    """Say what an ending signal does to a call of this verb."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN if verb in ("DEL", "GC") else _interrupt)
+
+
+def hold() -> None:
+    """From now on no ending signal interrupts: the work stands, or its unwinding has begun."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def defaults() -> list[int]:
+    """For a child: what we ignore (Python SIGPIPE as well) would stay ignored over exec."""
+    return [*ENDING, signal.SIGPIPE]
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    hold()
+    raise TryAgainLater(f"interrupted by {signal.Signals(number).name}", "what was begun has been undone")
