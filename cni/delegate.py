@@ -23,6 +23,7 @@ from cni.errors import (
 )
 from cni.request import Request
 from cni.result import Result
+from cni.stderr import tell
 
 # An executable that is being replaced cannot be run for a moment; the reference waits 5 s in all as well.
 BUSY_WAITS = (0.05, 0.1, 0.25, 0.6, 1.5, 2.5)
@@ -68,7 +69,7 @@ def execute(executable: str, request: Request, verb: str) -> bytes:
     if status != 0:
         raise _failure(executable, verb, status, output, noise)
     if noise:
-        os.write(2, noise)
+        tell(noise)
     return output
 
 

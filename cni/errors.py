@@ -114,13 +114,14 @@ class AddressUnavailable(CNIError):
 
 
 class CheckFailed(CNIError):
-    """Carries every difference found, one a line."""
+    """Carries every difference found; `details` has them one a line where there are several."""
 
     code = 103
 
     def __init__(self, differences: list[str]) -> None:
         more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
-        super().__init__(f"CHECK failed: {differences[0]}{more}", "\n".join(differences))
+        super().__init__(f"CHECK failed: {differences[0]}{more}", "\n".join(differences) if more else "")
+        self.differences = differences
 
 
 class DelegateFailed(CNIError):

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from cni import versions
+from cni.stderr import tell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def run(plugin: Callable[[], ModuleType], about: str) -> int:
         return _write(_version())
     if not verb and not _peek():
         supported = ", ".join(versions.SUPPORTED)
-        os.write(2, f"{about}\nCNI protocol versions supported: {supported}\n".encode())
+        tell(f"{about}\nCNI protocol versions supported: {supported}\n".encode())
         return 0
     return _answer(plugin, environ)
 
@@ -72,7 +72,7 @@ def _answer(plugin: Callable[[], ModuleType], environ: dict[str, str]) -> int:
     if environ.get("CNI_VETH_DEBUG") == "1":
         import traceback
 
-        traceback.print_exception(cause, file=sys.stderr)
+        tell("".join(traceback.format_exception(cause)).encode("utf-8", "backslashreplace"))
     return _fail(failure.to_json(version))
 
 

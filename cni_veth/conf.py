@@ -5,12 +5,11 @@ Reading touches nothing but the text; what cannot work is refused here (7), what
 
 from __future__ import annotations
 
-import os
-
 from cni.conf import Section
 from cni.errors import InvalidConfig, InvalidEnvironment, UnsupportedField
 from cni.request import Request, ifname_problem
 from cni.result import DNS
+from cni.stderr import tell
 
 MAX_MTU = 65535  # veth(4): ETH_MAX_MTU
 MIN_MTU = 68  # RFC 791, the kernel's ETH_MIN_MTU
@@ -76,7 +75,7 @@ def report_unknown(request: Request, is_strict: bool) -> None:
     if is_strict:
         value = request.conf.data.get(found[0][0], "...")
         raise UnsupportedField(found[0][0], value, f"unknown keys: {', '.join(words)}; the network is strict")
-    os.write(2, f"cni-veth: network {request.name}: unknown keys ignored: {', '.join(words)}\n".encode())
+    tell(f"cni-veth: network {request.name}: unknown keys ignored: {', '.join(words)}\n".encode())
 
 
 def _link_name(conf: Section, key: str, default: str) -> str:

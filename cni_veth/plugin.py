@@ -81,7 +81,7 @@ def check(request: Request) -> None:
         if ipam is not None:
             ipam.forward()
     except CheckFailed as error:
-        found += error.details.split("\n")
+        found += error.differences
     except CNIError as error:
         if error.code in (4, 7):
             raise

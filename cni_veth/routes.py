@@ -7,7 +7,7 @@ import errno
 from cni import address
 from cni.result import IPConfig, Route
 from cni_veth.codecs import Attrs, rtmsg
-from cni_veth.netlink import NLM_F_CREATE, NLM_F_EXCL, Message, Socket
+from cni_veth.netlink import NLM_F_CREATE, Message, Socket
 
 RTM_NEWROUTE, RTM_GETROUTE = 24, 26
 AF_INET, AF_INET6 = 2, 10
@@ -121,4 +121,5 @@ def _add(index: int, group: list[Route], name: str) -> Message:
     body["attrs"] = attrs
     via = " and ".join(hop.gw for hop in group if hop.gw)
     what = f"add route {route.dst}{' via ' + via if via else ''} to {name}"
-    return Message(body, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, what, (errno.EEXIST,))
+    # Not NLM_F_EXCL: another network of the pod may lead there too, and the newest comes first (reference: the same).
+    return Message(body, RTM_NEWROUTE, NLM_F_CREATE, what, (errno.EEXIST,))

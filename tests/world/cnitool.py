@@ -14,14 +14,26 @@ if TYPE_CHECKING:
 
     from tests.world.node import Node, Pod
 
-# Compiled into libcni (its cache) and the default of an IPAM plugin's dataDir.
-_STATE = "/var/lib/cni"
-_ISOLATED = f'mkdir -p {_STATE} && mount --bind "$0" {_STATE} && exec "$@"'
+# Compiled into libcni (its cache) or the default of a plugin's dataDir: of IPAM the one, of tuning the other.
+_ISOLATED = """
+set -e
+mkdir -p /var/lib/cni /run/cni "$0/run"
+mount --bind "$0/run" /run/cni
+mount --bind "$0" /var/lib/cni
+exec "$@"
+"""
 
 
 def isolated(state: Path) -> list[str]:
-    """What to put before a command so that it, and nobody else, finds `state` at /var/lib/cni."""
+    """What to put before a command so that it, and nobody else, finds `state` at /var/lib/cni, and at /run/cni."""
     return ["unshare", "--mount", "--propagation", "private", "sh", "-c", _ISOLATED, str(state)]
+
+
+def conflist(network: dict[str, Any], *chained: dict[str, Any]) -> dict[str, Any]:
+    """The network list of one configuration, as a plugin reads it on stdin, and of the plugins that come after it."""
+    common = {key: network[key] for key in ("cniVersion", "name")}
+    first = {key: value for key, value in network.items() if key not in common}
+    return {**common, "plugins": [first, *chained]}
 
 
 class CNITool:

@@ -111,9 +111,10 @@ class Namespace:
         self.run(["ip", "-batch", "-"], "".join(f"{line}\n" for line in lines))
 
     def ip(self, *arguments: str, check: bool = True) -> list[dict[str, Any]]:
-        """`ip -j ARGUMENTS`, its objects; an empty list where it prints nothing."""
-        stdout = self.run(["ip", "-j", *arguments], check=check).stdout
-        return [item for item in json.loads(stdout) if item] if stdout.strip() else []
+        """`ip -j ARGUMENTS`, its objects; an empty list where it prints nothing, or fails without `check`."""
+        done = self.run(["ip", "-j", *arguments], check=check)
+        is_empty = done.returncode != 0 or not done.stdout.strip()
+        return [] if is_empty else [item for item in json.loads(done.stdout) if item]
 
     def links(self) -> dict[str, Link]:
         """Every link by its name, with details."""

@@ -1,0 +1,7 @@
+"""The captures run on the same nodes as the other tests of the executables."""
+
+from __future__ import annotations
+
+from tests.netns.conftest import built, node
+
+__all__ = ["built", "node"]
