@@ -27,7 +27,10 @@ def run(plugin: Callable[[], ModuleType], about: str) -> int:
     environ = dict(os.environ)
     verb = environ.get("CNI_COMMAND", "")
     if verb == "VERSION":
-        return _write(_version())
+        try:
+            return _write(_version())
+        except OSError:
+            return 1  # the caller is gone
     if not verb and not _peek():
         supported = ", ".join(versions.SUPPORTED)
         tell(f"{about}\nCNI protocol versions supported: {supported}\n".encode())
