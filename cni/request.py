@@ -124,11 +124,13 @@ def is_identifier(text: str) -> bool:
 
 
 def ifname_problem(name: str) -> tuple[str, str] | None:
-    """What the kernel's dev_valid_name() would refuse, or None."""
+    """What the kernel's dev_valid_name() would refuse, or change, or None."""
     if name in (".", ".."):
         return "interface name is . or ..", ""
     if any(letter in "/:" or letter.isspace() for letter in name):
         return "interface name contains / or : or whitespace characters", ""
+    if "%" in name:
+        return "interface name contains %", "the kernel would put a number for %d"
     if not name.isprintable():  # a surrogate stands for a byte that is not UTF-8
         return "interface name contains characters that cannot be printed", ""
     if len(name.encode()) > 15:

@@ -16,14 +16,13 @@ from io import FileIO
 
 from cni import address
 from cni.errors import InterfaceConflict, InvalidConfig
-from cni_veth import addresses, links, sysctl, tag
+from cni_veth import addresses, links, sysctl, tag, vlan
 from cni_veth.codecs import Attrs
 from cni_veth.conf import VethConf
 from cni_veth.links import Link
 from cni_veth.netlink import Socket
 from cni_veth.netns import OWN
 
-VLAN_PVID, VLAN_UNTAGGED = 2, 4
 WITHDRAW_SECONDS = 1.0  # an ADD holds the shared lock for about a millisecond
 
 
@@ -135,7 +134,7 @@ class Bridge:
                 links.change(f"set MTU {conf.mtu} on {found.name}", [("IFLA_MTU", conf.mtu)], index=found.index)
             )
         if conf.is_filtering and not found.data("IFLA_BR_VLAN_FILTERING"):
-            wanted.append(links.filter_vlans(found))
+            wanted.append(vlan.filtering(found))
         flags = links.IFF_UP | (links.IFF_PROMISC if conf.promisc else 0)
         if found.flags & flags != flags:
             wanted.append(links.change(f"set {found.name} up", [], index=found.index, flags=flags, mask=flags))
@@ -182,17 +181,7 @@ class Bridge:
         master: Attrs = [("IFLA_MASTER", self._link.index)]
         what = f"attach {port} to {self._link.name}"
         answers = self._host.ask(links.change(what, master, port, flags=1, mask=1), links.get(port))
-        assign_vlans(self._host, self._conf, Link(answers[1].replies[0]), is_trunk=False)
-
-
-def assign_vlans(host: Socket, conf: VethConf, port: Link, is_trunk: bool = True) -> None:
-    """The port's VLANs: `vlan` untagged, 1 where a trunk has none; `vlanTrunk` tagged; else 1 only if it is kept."""
-    untagged, native = VLAN_PVID | VLAN_UNTAGGED, conf.vlan or 1
-    if native != 1 and not conf.keeps_default_vlan:
-        host.ask(links.vlan(port.index, port.name, [(1, 1)], untagged, is_added=False))
-    host.ask(links.vlan(port.index, port.name, [(native, native)], untagged))
-    if is_trunk and conf.trunk:
-        host.ask(links.vlan(port.index, port.name, conf.trunk, 0))
+        vlan.assign(self._host, self._conf, Link(answers[1].replies[0]), is_trunk=False)
 
 
 def _is_conflict(gateway: str, other: str) -> bool:

@@ -12,7 +12,7 @@ import os
 from cni import address
 from cni.request import Request
 from cni.result import Interface, IPConfig, Result, Route
-from cni_veth import addresses, links, routes, sysctl
+from cni_veth import addresses, links, routes, sysctl, vlan
 from cni_veth.conf import VethConf
 from cni_veth.links import Link
 from cni_veth.netlink import Socket
@@ -33,7 +33,7 @@ def find(host: Socket, netns: Netns, conf: VethConf, request: Request, result: R
         return [*found, f"{request.ifname} is a {pod_link.kind or 'physical'} link, expected a veth"]
     listed = _own_interface(result, request)
     found += _pod_link(pod_link, conf, request, listed)
-    found += _host_link(links.find(host, index=pod_link.peer_index), bridge, pod_link, conf, request)
+    found += _host_link(host, links.find(host, index=pod_link.peer_index), bridge, pod_link, conf, request)
     mine = [ip for ip in result.ips if listed is None or ip.interface in (None, result.interfaces.index(listed))]
     found += _addresses(inner, pod_link, mine, request)
     if not conf.is_link_down:
@@ -79,7 +79,9 @@ def _is_tuned(request: Request) -> bool:
     return os.path.exists(f"{TUNING_DATA_DIR}/{request.container_id}_{request.ifname}.json")
 
 
-def _host_link(link: Link | None, bridge: Link | None, pod_link: Link, conf: VethConf, request: Request) -> list[str]:
+def _host_link(
+    host: Socket, link: Link | None, bridge: Link | None, pod_link: Link, conf: VethConf, request: Request
+) -> list[str]:
     if link is None or link.kind != "veth" or link.peer_index != pod_link.index:
         return [f"the host's end of {request.ifname} is missing in this namespace"]
     name, found = link.name, []
@@ -99,6 +101,8 @@ def _host_link(link: Link | None, bridge: Link | None, pod_link: Link, conf: Vet
     ):
         if bool(link.port(attribute)) != expected:
             found.append(f"{words} of {name} is {'off' if expected else 'on'}, expected {'on' if expected else 'off'}")
+    if conf.is_filtering:
+        found += vlan.differences(host, conf, link)
     return found
 
 

@@ -11,8 +11,7 @@ from cni_veth.netlink import NLM_F_CREATE, NLM_F_EXCL, Message, Socket
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK, RTM_NEWLINKPROP = 16, 17, 18, 19, 108
 IFF_UP, IFF_PROMISC, IFF_LOWER_UP = 0x1, 0x100, 0x10000
 BR_STATE_FORWARDING = 3
-AF_BRIDGE = 7
-RTEXT_FILTER_BRVLAN, RTEXT_FILTER_SKIP_STATS = 2, 8
+RTEXT_FILTER_SKIP_STATS = 8
 RTMGRP_LINK = 1
 LO_INDEX = 1  # the first link of every network namespace
 
@@ -137,33 +136,6 @@ def delete(name: str = "", index: int = 0, altname: str = "", group: int = 0) ->
     # A kernel before 5.5 knows no alternative names: EINVAL, and there is none to delete.
     tolerated = (errno.ENODEV, errno.EINVAL) if altname else (errno.ENODEV,)
     return Message(_body(attrs, index), RTM_DELLINK, 0, what, tolerated)
-
-
-def filter_vlans(bridge: Link) -> Message:
-    """Make a bridge tell VLANs apart."""
-    data: Attrs = [("IFLA_BR_VLAN_FILTERING", 1)]
-    info = {"attrs": [("IFLA_INFO_KIND", "bridge"), ("IFLA_INFO_DATA", {"attrs": data})]}
-    what = f"switch on VLAN filtering on {bridge.name} (CONFIG_BRIDGE_VLAN_FILTERING)"
-    return change(what, [("IFLA_LINKINFO", info)], index=bridge.index)
-
-
-def vlan(index: int, name: str, vids: list[tuple[int, int]], flags: int, is_added: bool = True) -> Message:
-    """Put VLANs (first, last) on a bridge port, or take them away (rtnetlink AF_BRIDGE)."""
-    entries: Attrs = []
-    for first, last in vids:
-        if first == last:
-            entries.append(("IFLA_BRIDGE_VLAN_INFO", {"flags": flags, "vid": first}))
-        else:
-            for vid, edge in ((first, 8), (last, 16)):  # BRIDGE_VLAN_INFO_RANGE_BEGIN, _END
-                entries.append(("IFLA_BRIDGE_VLAN_INFO", {"flags": flags | edge, "vid": vid}))
-    body = ifinfmsg()
-    body["family"] = AF_BRIDGE
-    body["index"] = index
-    body["attrs"] = [("IFLA_AF_SPEC", {"attrs": entries})]
-    listed = ",".join(str(first) if first == last else f"{first}-{last}" for first, last in vids)
-    if is_added:
-        return Message(body, RTM_SETLINK, 0, f"put port {name} into VLAN {listed}")
-    return Message(body, RTM_DELLINK, 0, f"take port {name} out of VLAN {listed}", (errno.ENOENT,))
 
 
 def random_mac() -> str:

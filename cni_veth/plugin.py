@@ -126,8 +126,10 @@ def status(request: Request) -> None:
         raise PluginNotAvailable(
             f"{conf.bridge!r} is not a bridge", f"a {found.kind or 'physical'} link has that name; rename one of them"
         )
-    if conf.is_gateway and not sysctl.is_writable(sysctl.forward(4)):
-        raise PluginNotAvailable("IPv4 forwarding cannot be set", "is /proc/sys mounted read-only?")
+    if not sysctl.is_writable(sysctl.forward(4)):
+        raise PluginNotAvailable(
+            "forwarding and other kernel parameters cannot be set", "is /proc/sys mounted read-only?"
+        )
     if ipam is not None:
         ipam.forward()
 

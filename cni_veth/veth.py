@@ -7,8 +7,7 @@ import os
 
 from cni.errors import InterfaceConflict
 from cni.request import Request
-from cni_veth import links, sysctl, tag
-from cni_veth.bridge import assign_vlans
+from cni_veth import links, sysctl, tag, vlan
 from cni_veth.codecs import Attrs
 from cni_veth.conf import VethConf
 from cni_veth.links import Link
@@ -113,7 +112,7 @@ def _describe(name: str, conf: VethConf, request: Request) -> Message:
 
 def _assign_vlans(host: Socket, conf: VethConf, made: Link) -> None:
     try:
-        assign_vlans(host, conf, made)
+        vlan.assign(host, conf, made)
     except BaseException:
         host.batch(links.delete(made.name))
         raise

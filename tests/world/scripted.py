@@ -24,9 +24,9 @@ class ScriptedIPAM:
         self.directory.mkdir(exist_ok=True)
         self._log = self.directory / "calls"
         self._stdin = self.directory / "stdin"
-        self._reached = self.directory / "reached"
-        self._reached.unlink(missing_ok=True)
-        os.mkfifo(self._reached)
+        self._reached, self._go = self.directory / "reached", self.directory / "go"
+        for fifo in (self._reached, self._go):
+            os.mkfifo(fifo)
         self.write(**scripts)
 
     def write(self, **scripts: str) -> None:
@@ -36,7 +36,7 @@ class ScriptedIPAM:
         executable.unlink(missing_ok=True)  # not overwritten while it runs
         executable.write_text(
             f'#!/bin/sh\ncat >{self._stdin}\necho "$CNI_COMMAND" >>{self._log}\n'
-            f"reached={self._reached}\ncase $CNI_COMMAND in\n{cases}esac\n"
+            f"reached={self._reached} go={self._go}\ncase $CNI_COMMAND in\n{cases}esac\n"
         )
         executable.chmod(0o755)
 
@@ -60,9 +60,13 @@ class ScriptedIPAM:
         os.close(watched)
         assert readable, f"{self.type} was not run to its STOP within {_SECONDS} s"
 
+    def go_on(self) -> None:
+        """Let the script that stands at its STOP run on."""
+        self._go.write_text("\n")
 
-STOP = "echo >$reached; exec sleep 600"
-"""A script that says that it was reached and then never answers."""
+
+STOP = "echo >$reached; read line <$go; "
+"""A script that says that it was reached and then waits for `go_on`."""
 
 
 def answer(*ips: str, **keys: Any) -> str:

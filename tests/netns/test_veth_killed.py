@@ -1,0 +1,140 @@
+"""What a signal leaves: of an ADD nothing, and after SIGKILL nothing that its DEL does not find (DESIGN 3)."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import signal
+import subprocess
+from typing import Any
+
+import pytest
+
+from tests.world import Node, Plugin, Pod
+from tests.world.scripted import STOP, ScriptedIPAM, answer
+
+SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+Conf = dict[str, Any]
+
+
+def begin(plugin: Plugin, verb: str, conf: Conf, pod: Pod, **call: Any) -> subprocess.Popen[str]:
+    """A call with its configuration on stdin, under way."""
+    process = plugin.start(verb, pod, **call)
+    assert process.stdin
+    process.stdin.write(json.dumps(conf))
+    process.stdin.close()
+    process.stdin = None
+    return process
+
+
+def stopped(plugin: Plugin, verb: str, conf: Conf, pod: Pod, foreign: ScriptedIPAM) -> subprocess.Popen[str]:
+    """A call whose IPAM plugin was run and does not answer."""
+    watched = foreign.watch()
+    process = begin(plugin, verb, conf, pod, path=[foreign.directory])
+    foreign.wait(watched)
+    return process
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_an_add_that_is_interrupted_leaves_nothing(
+    node: Node, pod: Pod, plugin: Plugin, number: signal.Signals
+) -> None:
+    foreign = ScriptedIPAM(node, ADD=STOP + answer("10.1.2.5/24"))
+    before = node.state(), pod.state()
+    process = stopped(plugin, "ADD", node.network(ipam={"type": foreign.type}, isGateway=True), pod, foreign)
+    assert set(pod.links()) == {"lo", "eth0"}
+    process.send_signal(number)
+    stdout, _ = process.communicate(timeout=30)
+    assert process.returncode == 1
+    error = json.loads(stdout)
+    assert error["code"] == 11 and number.name in error["msg"]
+    assert foreign.calls == ["ADD", "DEL"]
+    assert (node.state(), pod.state()) == before
+
+
+def test_a_second_signal_does_not_cut_the_unwinding_short(node: Node, pod: Pod, plugin: Plugin) -> None:
+    foreign = ScriptedIPAM(node, ADD=STOP + answer("10.1.2.5/24"), DEL=STOP)
+    process = stopped(plugin, "ADD", node.network(ipam={"type": foreign.type}), pod, foreign)
+    watched = foreign.watch()
+    process.send_signal(signal.SIGTERM)
+    foreign.wait(watched)
+    for number in SIGNALS:
+        process.send_signal(number)
+    foreign.go_on()
+    process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert foreign.calls == ["ADD", "DEL"]
+    assert set(node.links()) == set(pod.links()) == {"lo"}
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_del_that_is_interrupted_finishes_first(node: Node, pod: Pod, plugin: Plugin, number: signal.Signals) -> None:
+    """netavark#1223"""
+    foreign = ScriptedIPAM(node, ADD=answer("10.1.2.5/24"), DEL=STOP)
+    conf = node.network(ipam={"type": foreign.type})
+    plugin.add(conf, pod, path=[foreign.directory]).succeeded()
+    process = stopped(plugin, "DEL", conf, pod, foreign)
+    process.send_signal(number)
+    foreign.go_on()
+    stdout, _ = process.communicate(timeout=30)
+    assert (process.returncode, stdout) == (0, "")
+    assert set(pod.links()) == {"lo"}
+
+
+def test_del_after_an_add_that_was_killed_in_its_ipam(node: Node, pod: Pod, plugin: Plugin) -> None:
+    foreign = ScriptedIPAM(node, ADD=STOP + answer("10.1.2.5/24"))
+    conf = node.network(ipam={"type": foreign.type}, isGateway=True)
+    process = stopped(plugin, "ADD", conf, pod, foreign)
+    process.kill()
+    process.communicate(timeout=30)
+    assert set(pod.links()) == {"lo", "eth0"}, "SIGKILL leaves no time to clean up; else this test proves nothing"
+    plugin.delete(conf, pod, path=[foreign.directory]).succeeded()
+    assert foreign.calls == ["ADD", "DEL"]
+    assert set(node.links()) == {"lo", "cni0"}
+    assert set(pod.links()) == {"lo"}
+    foreign.write(ADD=answer("10.1.2.5/24"))
+    plugin.add(conf, pod, path=[foreign.directory]).succeeded()
+
+
+def killed_at(plugin: Plugin, conf: Conf, pod: Pod, syscall: str, number: int) -> bool:
+    """Run an ADD that SIGKILL meets at its nth such system call; whether it came that far."""
+    wrap = ["strace", "-qq", "-e", f"trace={syscall}", "-e", f"inject={syscall}:signal=SIGKILL:when={number}"]
+    process = begin(plugin, "ADD", conf, pod, wrap=[*wrap, "-o", "/dev/null"])
+    process.communicate(timeout=60)
+    assert process.returncode in (0, -signal.SIGKILL)
+    return process.returncode != 0
+
+
+@pytest.mark.parametrize(
+    ("syscall", "least"), [("sendto", 8), ("linkat", 1), ("renameat", 1), ("fsync", 2), ("flock", 3), ("write", 5)]
+)
+def test_del_after_an_add_that_was_killed_at_any(node: Node, plugin: Plugin, syscall: str, least: int) -> None:
+    """sendto: every request to the kernel; write: every sysctl, lease and the result."""
+    conf = node.network("10.1.2.0/24", "fd00::/64", isDefaultGateway=True)
+    other, pod = node.pod(), node.pod()
+    plugin.add(conf, other).succeeded()
+    before = node.state(), node.leases()
+    for number in itertools.count(1):
+        if not killed_at(plugin, conf, pod, syscall, number):
+            break
+        plugin.delete(conf, pod).succeeded()
+        assert (node.state(), node.leases()) == before, f"killed at {syscall} {number}"
+        assert set(pod.links()) == {"lo"}
+    assert number > least, "the ADD hardly made this call at all"
+    names = {path.name for path in (node.store / "net").iterdir()}
+    assert names - {"lock", "last_reserved_ip.0", "last_reserved_ip.1"} == node.leases().keys(), "nothing unfinished"
+
+
+def test_the_first_add_of_a_node_killed_anywhere_does_not_hinder_the_next(node: Node, pod: Pod, plugin: Plugin) -> None:
+    conf = node.network("10.1.2.0/24", isDefaultGateway=True)
+    for number in itertools.count(1):
+        if not killed_at(plugin, conf, pod, "sendto", number):
+            break
+        plugin.delete(conf, pod).succeeded()
+        assert set(node.links()) <= {"lo", "cni0"}, f"killed at sendto {number}"
+        assert node.leases() == {}
+        plugin.add(conf, pod).succeeded()
+        assert pod.reaches("10.1.2.1")
+        plugin.delete(conf, pod).succeeded()
+        node.batch("link del cni0")
+    assert number > 8
