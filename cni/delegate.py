@@ -16,6 +16,7 @@ from cni.errors import (
     CNIError,
     DecodingFailure,
     DelegateFailed,
+    DelegateMissing,
     InvalidConfig,
     InvalidEnvironment,
     IOFailure,
@@ -26,6 +27,7 @@ from cni.result import Result
 from cni.stderr import tell
 
 # An executable that is being replaced cannot be run for a moment; the reference waits 5 s in all as well.
+END_SECONDS = 3.0  # kubelet's own grace is longer
 BUSY_WAITS = (0.05, 0.1, 0.25, 0.6, 1.5, 2.5)
 
 
@@ -39,7 +41,7 @@ def find(plugin_type: str, path: list[str]) -> str:
         candidate = os.path.join(directory, plugin_type)
         if os.path.isfile(candidate):
             return candidate
-    raise InvalidConfig(f'failed to find plugin "{plugin_type}" in path {path}', "is it installed?")
+    raise DelegateMissing(f'failed to find plugin "{plugin_type}" in path {path}', "is it installed?")
 
 
 def add(executable: str, request: Request) -> Result:
@@ -48,6 +50,9 @@ def add(executable: str, request: Request) -> Result:
         output = execute(executable, request, "ADD")
         return _result(executable, output, request.version)
     except BaseException:
+        from cni import signals
+
+        signals.hold()  # one that came now would break off the DEL
         try:
             execute(executable, request, "DEL")
         except CNIError:
@@ -117,11 +122,20 @@ def _run_once(executable: str, environ: dict[str, str], fds: tuple[int, int, int
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     except BaseException:  # SIGTERM: the runtime gave up on us, so nobody waits for the delegate either
         if pid:
-            os.kill(pid, signal.SIGTERM)
-            os.waitpid(pid, 0)
+            _end(pid)
         raise
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _end(pid: int) -> None:
+    """SIGTERM, and SIGKILL for one that does not heed it."""
+    os.kill(pid, 15)
+    deadline = time.monotonic() + END_SECONDS
+    while os.waitpid(pid, os.WNOHANG)[0] == 0:
+        if time.monotonic() > deadline:
+            os.kill(pid, 9)
+        time.sleep(0.01)
 
 
 def _content(fd: int) -> bytes:

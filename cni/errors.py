@@ -8,6 +8,7 @@
     ├── IOFailure               5  stdin, the store, another file
     ├── DecodingFailure         6  JSON or a version string that cannot be read
     ├── InvalidConfig           7  a network configuration that cannot work
+    ├── DelegateMissing         7  an InvalidConfig: CNI_PATH does not hold the plugin
     ├── InvalidNetns            8  CNI_NETNS is not a usable network namespace
     ├── TryAgainLater          11  a transient condition, the same call may succeed
     ├── PluginNotAvailable     50  STATUS: no ADD can succeed now
@@ -77,6 +78,10 @@ class DecodingFailure(CNIError):
 
 class InvalidConfig(CNIError):
     code = 7
+
+
+class DelegateMissing(InvalidConfig):
+    pass
 
 
 class InvalidNetns(CNIError):

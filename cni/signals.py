@@ -1,7 +1,7 @@
 """SIGTERM, SIGINT, SIGHUP: an ADD is unwound, a DEL or GC finishes first (netavark#1223).
 
-The way out of an ADD is an exception, which Python raises between any two steps. So a plugin's ADD calls `hold`
-as the last step of what its unwinding covers: after that nothing comes between a result and its printing.
+The way out of an ADD is an exception, which Python raises between any two steps. So a plugin notes the undo of
+each effect before the effect, and delivers its result, which holds signals, within what its unwinding covers.
 """
 
 from __future__ import annotations

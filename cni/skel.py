@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from cni.request import Request
+    from cni.result import Result
 
 METHODS = {"ADD": "add", "CHECK": "check", "DEL": "delete", "GC": "gc", "STATUS": "status"}
 VERSION_WAIT_MS = 200  # how long VERSION waits for a version to echo; nobody sends none
@@ -80,9 +81,10 @@ def _answer(plugin: Callable[[], ModuleType], environ: dict[str, str]) -> int:
 
 
 def call(plugin: ModuleType, request: Request) -> int:
-    """One verb of a plugin module; a result that cannot be delivered is undone. Raises CNIError.
+    """One verb of a plugin module. Raises CNIError.
 
-    `add(request, done)` calls `done` when its result stands; the others take the request alone.
+    `add(request, deliver)` calls `deliver(result)` as the last step of what it would undo: from there no signal
+    interrupts, and a result that nobody takes is undone like any other failure. The others take the request alone.
     """
     from cni import document, signals
 
@@ -90,15 +92,16 @@ def call(plugin: ModuleType, request: Request) -> int:
     method = getattr(plugin, METHODS[request.verb], None)
     if method is None:  # loopback has no GC and no STATUS: nothing to collect, always ready
         return 0
-    if request.verb != "ADD":
+
+    def deliver(result: Result) -> None:
+        signals.hold()
+        _write(document.encode(result.to_json(request.version)))
+
+    if request.verb == "ADD":
+        method(request, deliver)
+    else:
         method(request)
-        return 0
-    result = method(request, signals.hold)
-    try:
-        return _write(document.encode(result.to_json(request.version)))
-    except Exception:
-        plugin.delete(request)
-        raise
+    return 0
 
 
 def _refuse_own_netns(request: Request) -> None:

@@ -93,8 +93,10 @@ def _host_link(
         return found
     if link.master != bridge.index:
         return [*found, f"{name} is not a port of bridge {conf.bridge}"]
-    if bridge.mtu < pod_link.mtu:
-        found.append(f"bridge {conf.bridge} has MTU {bridge.mtu}, lower than {request.ifname}'s {pod_link.mtu}")
+    found += _bridge_mtu(host, bridge, pod_link, conf, request)
+    is_forwarding = link.port("IFLA_BRPORT_STATE") == links.BR_STATE_FORWARDING
+    if link.has_carrier and not is_forwarding and not bridge.data("IFLA_BR_STP_STATE"):
+        found.append(f"port {name} of {conf.bridge} does not forward")
     for attribute, words, expected in (
         ("IFLA_BRPORT_MODE", "hairpin mode", conf.hairpin),
         ("IFLA_BRPORT_ISOLATED", "isolation", conf.is_isolated),
@@ -104,6 +106,16 @@ def _host_link(
     if conf.is_filtering:
         found += vlan.differences(host, conf, link)
     return found
+
+
+def _bridge_mtu(host: Socket, bridge: Link, pod_link: Link, conf: VethConf, request: Request) -> list[str]:
+    """Above the pods' it loses what does not fit them; below it holds them back, unless a port is as narrow."""
+    if conf.mtu and bridge.mtu > conf.mtu:
+        return [f"bridge {conf.bridge} has MTU {bridge.mtu}, higher than its pods' {conf.mtu}"]
+    narrow = bridge.mtu < pod_link.mtu
+    if narrow and all(port.mtu > bridge.mtu for port in links.ports(host, bridge.index)):
+        return [f"bridge {conf.bridge} has MTU {bridge.mtu}, lower than {request.ifname}'s {pod_link.mtu}"]
+    return []
 
 
 def _addresses(inner: Socket, link: Link, expected: list[IPConfig], request: Request) -> list[str]:
@@ -137,7 +149,6 @@ def _is_same(route: Route, kernel: routes.KernelRoute, index: int) -> bool:
         return False
     if (route.mtu and route.mtu != kernel.mtu) or (route.advmss and route.advmss != kernel.advmss):
         return False
-    # A later plugin may have sent it through its own link (sbr, vrf): then prevResult says which gateway.
     return any(gateway == route.gw if route.gw else oif == index for oif, gateway in kernel.gateways)
 
 
@@ -151,9 +162,11 @@ def _gateway(host: Socket, bridge: Link, conf: VethConf, ips: list[IPConfig]) ->
         gateway = f"{ip.gateway}/{ip.address.partition('/')[2]}"
         if ip.gateway and gateway not in has:
             found.append(f"gateway address {gateway} is missing on {carrier.name}")
-    for family in {ip.family for ip in ips if ip.gateway}:
-        if sysctl.read(sysctl.forward(family)) != "1":
-            found.append(f"IPv{family} forwarding is off (net.{sysctl.forward(family).replace('/', '.')})")
+    for family in sorted({ip.family for ip in ips if ip.gateway}):
+        names = [sysctl.forward(family)] + ([f"ipv4/conf/{carrier.name}/forwarding"] if family == 4 else [])
+        off = next((name for name in names if sysctl.read(name) != "1"), None)
+        if off is not None:
+            found.append(f"IPv{family} forwarding is off (net.{off.replace('/', '.')})")
     return found
 
 

@@ -38,11 +38,14 @@ class IPAM:
         if self._own is not None:
             result: Result = self._own.add(self._request, self._reserved)
             return result
-        result = delegate.add(self._executable, self._request)
-        self._reserved()
-        return result
+        self._has_reserved = True  # before it is: a signal may come right behind
+        try:
+            return delegate.add(self._executable, self._request)
+        except BaseException:
+            self._has_reserved = False  # its DEL has been run
+            raise
 
-    def _reserved(self) -> None:
+    def _reserved(self, result: Result) -> None:
         self._has_reserved = True
 
     def take_back(self) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import errno
 import os
 
+from cni.errors import InterfaceConflict
 from cni_veth.codecs import Attrs, ifinfmsg
-from cni_veth.netlink import NLM_F_CREATE, NLM_F_EXCL, Message, Socket
+from cni_veth.netlink import NLM_F_CREATE, NLM_F_EXCL, Answer, Message, Socket
 
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK, RTM_NEWLINKPROP = 16, 17, 18, 19, 108
-IFF_UP, IFF_PROMISC, IFF_LOWER_UP = 0x1, 0x100, 0x10000
+IFF_UP, IFF_PROMISC = 0x1, 0x100
 BR_STATE_FORWARDING = 3
 RTEXT_FILTER_SKIP_STATS = 8
 RTMGRP_LINK = 1
+NO_MAC = "00:00:00:00:00:00"
 LO_INDEX = 1  # the first link of every network namespace
 
 
@@ -52,6 +54,10 @@ class Link:
         return self._message.get_attr("IFLA_IFALIAS") or ""
 
     @property
+    def group(self) -> int:
+        return int(self._message.get_attr("IFLA_GROUP") or 0)
+
+    @property
     def master(self) -> int:
         return int(self._message.get_attr("IFLA_MASTER") or 0)
 
@@ -83,6 +89,13 @@ def find(socket: Socket, name: str = "", index: int = 0) -> Link | None:
     """The link of that name or index, None when there is none."""
     answer = socket.ask(get(name, index))[0]
     return Link(answer.replies[0]) if answer.replies else None
+
+
+def one(answer: Answer, name: str) -> Link:
+    """The link that a `get` found. Raises InterfaceConflict (101): it was there a moment ago."""
+    if not answer.replies:
+        raise InterfaceConflict(f"{name} vanished while it was set up", "is another program managing it?")
+    return Link(answer.replies[0])
 
 
 def get(name: str = "", index: int = 0) -> Message:

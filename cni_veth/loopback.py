@@ -7,29 +7,32 @@ from cni.errors import CheckFailed, InvalidConfig
 from cni.request import Request
 from cni.result import Interface, IPConfig, Result
 from cni_veth import addresses, links
+from cni_veth.netlink import Socket
 from cni_veth.netns import Netns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-NO_MAC = "00:00:00:00:00:00"
 
-
-def add(request: Request, done: Callable[[], None]) -> Result:
+def add(request: Request, deliver: Callable[[Result], None]) -> Result:
     """Set lo up; prevResult is passed through, else lo and its addresses are reported."""
     previous = request.prev_result()
     netns = Netns.open(request.netns)
     inner = netns.socket()
     inner.ask(links.up(index=links.LO_INDEX))
-    done()  # a lo that is up harms nobody
-    if previous is not None:
-        return previous
+    result = previous or _report(inner, request)
+    deliver(result)  # not undone: a lo that is up harms nobody
+    return result
+
+
+def _report(inner: Socket, request: Request) -> Result:
+    """lo and its addresses."""
     has = addresses.of(inner, links.LO_INDEX)
     strange = [text for text in has if not _is_loopback(text)]
     if strange:
         raise InvalidConfig(f"lo in {request.netns} has an address that is not a loopback address: {strange[0]}")
-    return Result([Interface("lo", NO_MAC, sandbox=request.netns)], [IPConfig(text, interface=0) for text in has])
+    return Result([Interface("lo", links.NO_MAC, sandbox=request.netns)], [IPConfig(text, interface=0) for text in has])
 
 
 def check(request: Request) -> None:

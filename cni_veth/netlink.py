@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+import sys
 
 from cni.errors import KernelRefused, TryAgainLater
 from cni_veth.codecs import nlmsg
@@ -20,6 +21,8 @@ NLMSG_ERROR, NLMSG_DONE = 2, 3
 NLMSGERR_ATTR_MSG = 1
 SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK = 270, 10, 11, 12
 DUMP_TRIES = 8
+BATCH = 64  # an ack takes about 700 bytes of a receive buffer of 208 KiB
+ANSWER_SECONDS = 10  # the kernel answers before send(2) returns; this is for answers that were lost
 _HEADER = struct.Struct("=LHHLL")
 
 
@@ -48,12 +51,13 @@ class Message:
 class Answer:
     """What came back: decoded messages, or the errno (0 for success) with the kernel's own text."""
 
-    __slots__ = ("errno", "message", "replies", "text")
+    __slots__ = ("errno", "is_interrupted", "message", "replies", "text")
 
     def __init__(self, message: Message) -> None:
         self.message = message
         self.replies: list[nlmsg] = []
         self.errno = -1
+        self.is_interrupted = False
         self.text = ""
 
     @property
@@ -71,13 +75,11 @@ class Socket:
         try:
             self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
             self._socket.bind((0, groups))
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", ANSWER_SECONDS, 0))
         except OSError as error:
             raise KernelRefused("open a netlink socket", error.errno or 0) from None
         for option in (NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK):
             self._set(option)
-
-    def close(self) -> None:
-        self._socket.close()
 
     def ask(self, *messages: Message) -> list[Answer]:
         """Send a batch; raise the first failure as KernelRefused (100)."""
@@ -88,18 +90,20 @@ class Socket:
         return answers
 
     def batch(self, *messages: Message) -> list[Answer]:
-        """Send a batch and collect every answer, failed or not."""
-        pending: dict[int, Answer] = {}
-        parts = []
-        for message in messages:
-            self._sequence += 1
-            pending[self._sequence] = Answer(message)
-            message.flags |= NLM_F_ACK
-            parts.append(message.encode(self._sequence))
-        answers = list(pending.values())
-        self._send(b"".join(parts))
-        while pending:
-            self._receive(pending)
+        """Send a batch and collect every answer, failed or not; a long one in parts whose acks fit the buffer."""
+        answers: list[Answer] = []
+        for start in range(0, len(messages), BATCH):
+            pending: dict[int, Answer] = {}
+            parts = []
+            for message in messages[start : start + BATCH]:
+                self._sequence += 1
+                pending[self._sequence] = Answer(message)
+                message.flags |= NLM_F_ACK
+                parts.append(message.encode(self._sequence))
+            answers += pending.values()
+            self._send(b"".join(parts))
+            while pending:
+                self._receive(pending)
         return answers
 
     def dump(self, message: Message) -> list[nlmsg]:
@@ -146,7 +150,11 @@ class Socket:
 
     def _receive(self, pending: dict[int, Answer]) -> None:
         """Read one datagram and settle the answers that it ends."""
-        data = self._socket.recv(1 << 18)
+        try:
+            data = self._socket.recv(1 << 18)
+        except OSError as error:  # ENOBUFS, EAGAIN
+            what = next(iter(pending.values())).message.what
+            raise TryAgainLater(f"cannot {what}", f"the kernel's answer was lost: {error.strerror}") from None
         offset = 0
         while offset < len(data):
             length, kind, flags, sequence, _ = _HEADER.unpack_from(data, offset)
@@ -154,7 +162,7 @@ class Socket:
             if answer is not None:
                 part = data[offset : offset + length]
                 if flags & NLM_F_DUMP_INTR:
-                    answer.text = "interrupted"
+                    answer.is_interrupted = True
                 if kind in (NLMSG_ERROR, NLMSG_DONE):
                     _settle(answer, part, kind, flags)
                     del pending[sequence]
@@ -166,14 +174,14 @@ class Socket:
 
 
 def _settle(answer: Answer, part: bytes, kind: int, flags: int) -> None:
-    number = -int.from_bytes(part[16:20], "little", signed=True) if len(part) >= 20 else 0
-    answer.errno = errno.EINTR if answer.text == "interrupted" and number == 0 else number
+    number = -int.from_bytes(part[16:20], sys.byteorder, signed=True) if len(part) >= 20 else 0
+    answer.errno = errno.EINTR if answer.is_interrupted and number == 0 else number
     if kind == NLMSG_ERROR and flags & NLM_F_ACK_TLVS:
         answer.text = _kernel_text(part[36:] if flags & NLM_F_CAPPED else part[20 + _length(part, 20) :])
 
 
 def _length(part: bytes, offset: int) -> int:
-    return (int.from_bytes(part[offset : offset + 4], "little") + 3) & ~3
+    return (int.from_bytes(part[offset : offset + 4], sys.byteorder) + 3) & ~3
 
 
 def _kernel_text(attributes: bytes) -> str:

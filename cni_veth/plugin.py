@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cni import address
-from cni.errors import CheckFailed, CNIError, DecodingFailure, InvalidConfig, PluginNotAvailable
+from cni.errors import CheckFailed, CNIError, DecodingFailure, DelegateMissing, InvalidConfig, PluginNotAvailable
 from cni.request import Request
 from cni.result import Interface, IPConfig, Result, Route
 from cni.versions import is_single_address
@@ -23,10 +23,9 @@ KERNEL_MTU = 1500  # what veth(4) takes when none is given
 DEFAULT_ROUTE = {4: "0.0.0.0/0", 6: "::/0"}
 
 
-def add(request: Request, done: Callable[[], None]) -> Result:
+def add(request: Request, deliver: Callable[[Result], None]) -> Result:
     """Join the pod to the bridge. Everything is validated before anything is touched; a failure leaves nothing.
 
-    `done` is called when the result stands: from then on no signal undoes it.
     The link comes before the address: a DHCP client, or any IPAM that speaks on the wire, needs it.
     """
     conf, ipam = _validated(request)
@@ -40,19 +39,19 @@ def add(request: Request, done: Callable[[], None]) -> Result:
     host, inner = Socket(), netns.socket()
     veth.refuse_existing(inner, request)
     with Undo() as undo:
-        bridge = Bridge(host, conf, request.name)
+        bridge, name = Bridge(host, conf, request), veth.host_name()
         undo.push(bridge.withdraw)
         if ipam is not None:
             undo.push(ipam.take_back)
+        undo.push(lambda: veth.discard(name, host))
         master = bridge.ensure()
-        pair = veth.create(host, netns, conf, request, master, _mtu(host, conf, master))
-        undo.push(lambda: veth.delete(host, inner, request))
-        pair.bridge = bridge.attached(pair.bridge)
-        assigned = Result()
+        pair = veth.create(name, host, netns, conf, request, master, _mtu(host, conf, master))
+        bridge.attached()
+        assigned, vlan_link = Result(), None
         if ipam is not None:
             assigned = ipam.add()
             _complete(assigned, conf)
-            bridge.add_gateways(_gateways(conf, assigned))
+            vlan_link = bridge.add_gateways(pair.bridge, _gateways(conf, assigned))
         elif conf.dns is not None:
             assigned.dns = conf.dns
         monitor = Socket(links.RTMGRP_LINK)
@@ -63,10 +62,9 @@ def add(request: Request, done: Callable[[], None]) -> Result:
                 pod.wait_dad(inner, netns.socket(addresses.RTMGRP_IPV6_IFADDR), pair, request.ifname)
             pod.announce(inner, pair, request.ifname)
         result = _extended(result, assigned, conf, request, pair)
-        if bridge.vlan_gateway is not None:
-            result.interfaces.append(_host_interface(bridge.vlan_gateway))
-        result.to_json(request.version)  # what cannot be printed is undone like any other failure
-        done()
+        if vlan_link is not None:
+            result.interfaces.append(_host_interface(vlan_link))
+        deliver(result)
     return result
 
 
@@ -77,50 +75,59 @@ def check(request: Request) -> None:
     if result is None:
         raise InvalidConfig("prevResult: is required for CHECK", "the runtime must pass the result of ADD")
     found: list[str] = []
+    refused: CNIError | None = None
     try:
         if ipam is not None:
             ipam.forward()
     except CheckFailed as error:
         found += error.differences
     except CNIError as error:
-        if error.code in (4, 7):
+        if error.code in (4, 7, 11):  # nothing was compared
             raise
-        found.append(f"{conf.ipam_type}: {error.msg} {error.details}".rstrip())
+        refused = error
     netns = Netns.open(request.netns)
     found += differences.find(Socket(), netns, conf, request, result)
+    if refused is not None:
+        if not found:
+            raise refused
+        found.append(f"{conf.ipam_type}: {refused.msg} {refused.details}".rstrip())
     if found:
         raise CheckFailed(found)
 
 
 def delete(request: Request) -> None:
-    """Remove what ADD made. Goes on past every failure; what is missing is success; the address goes last."""
-    errors = Errors()
-    with errors:
-        netns = Netns.open_if_any(request.netns)
-        veth.delete(Socket(), None if netns is None else netns.socket(), request)
-    with errors:
-        ipam = _delegate(request)
-        if ipam is not None:
-            ipam.delete()
-    errors.throw()
+    """Remove what ADD made; what is missing is success. The address goes last, and is kept while its link cannot be
+    deleted: whoever got it next would share it."""
+    netns = Netns.open_if_any(request.netns)
+    veth.delete(Socket(), None if netns is None else netns.socket(), request)
+    ipam = _delegate(request)
+    if ipam is not None:
+        ipam.delete()
 
 
 def gc(request: Request) -> None:
-    """Delete this network's links whose attachment is not listed. No list at all names no garbage."""
+    """Delete this network's links whose attachment is not listed. No list at all names no garbage.
+
+    Goes on past every failure and reports all; the delegate is told only when no link with its address is left.
+    """
     keep = request.valid_attachments()
     errors = Errors()
     if keep is not None:
         collect.links_not_in(Socket(), request.name, keep, errors)
-    with errors:
-        ipam = _delegate(request)
-        if ipam is not None:
-            ipam.forward()
+    if not errors.found:
+        with errors:
+            ipam = _delegate(request)
+            if ipam is not None:
+                ipam.forward()
     errors.throw()
 
 
 def status(request: Request) -> None:
     """Whether an ADD could succeed now; PluginNotAvailable (50) says why not."""
-    conf, ipam = _validated(request)
+    try:
+        conf, ipam = _validated(request)
+    except DelegateMissing as error:
+        raise PluginNotAvailable(error.msg, error.details) from None
     found = links.find(Socket(), conf.bridge)
     if found is not None and found.kind != "bridge":
         raise PluginNotAvailable(
@@ -153,7 +160,7 @@ def _mtu(host: Socket, conf: VethConf, bridge: links.Link) -> int:
     """The configured MTU, or the bridge's or the default route's link's where it is lower than the kernel's default."""
     if conf.mtu:
         return conf.mtu
-    uplinks = [links.find(host, index=index) for index in set(routes.default_link(host))]
+    uplinks = [links.find(host, index=index) for index in set(routes.default_links(host))]
     lowest = min(link.mtu for link in (bridge, *uplinks) if link is not None)
     return lowest if lowest < KERNEL_MTU else 0
 
@@ -188,6 +195,8 @@ def _is_elsewhere(route: Route) -> bool:
 
 def _first_of_network(text: str) -> str:
     packed, prefix = address.split(text)
+    if prefix == len(packed) * 8:
+        raise DecodingFailure(f"IPAM result {text} has neither a gateway nor room for one in its network")
     first = int.from_bytes(address.network(packed, prefix), "big") + 1
     return address.unpack(first.to_bytes(len(packed), "big"))
 

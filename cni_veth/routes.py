@@ -41,7 +41,7 @@ def add(index: int, routes: list[Route], name: str) -> list[Message]:
     return [_add(index, group, name) for group in groups.values()]
 
 
-def default_link(socket: Socket) -> list[int]:
+def default_links(socket: Socket) -> list[int]:
     """The indexes of the links that the default routes of both families use."""
     messages = []
     for family, destination, length in ELSEWHERE:
@@ -51,13 +51,8 @@ def default_link(socket: Socket) -> list[int]:
         body["flags"] = RTM_F_FIB_MATCH
         body["attrs"] = [("RTA_DST", destination)]
         messages.append(Message(body, RTM_GETROUTE, 0, "look up the default route"))
-    found = []
-    for answer in socket.batch(*messages):
-        for reply in answer.replies:
-            index = reply.get_attr("RTA_OIF")
-            if reply["dst_len"] == 0 and index:
-                found.append(int(index))
-    return found
+    replies = [reply for answer in socket.batch(*messages) for reply in answer.replies]
+    return [index for reply in replies if reply["dst_len"] == 0 for index, _ in KernelRoute(reply).gateways if index]
 
 
 class KernelRoute:

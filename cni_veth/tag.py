@@ -7,11 +7,16 @@ Names too long for IFALIASZ (256) stand as their digest: they are only ever comp
 
 from __future__ import annotations
 
+import os
 from _blake2 import blake2b  # hashlib would load OpenSSL
+from io import FileIO
+
+from cni_veth.netns import OWN
 
 GROUP = 0x636E69  # "cni"
 PREFIX = "cni-veth"
 LONGEST = 100
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 def alias(network: str, owner: tuple[str, str]) -> str:
@@ -24,8 +29,19 @@ def altname(network: str, owner: tuple[str, str]) -> str:
     return f"{PREFIX}-{_digest(' '.join((network, *owner)))}"
 
 
+def is_ours(text: str) -> bool:
+    return text.startswith(f"{PREFIX} ")
+
+
 def is_of_network(text: str, network: str) -> bool:
     return text.startswith(f"{PREFIX} {_short(network)} ")
+
+
+def mac_of(name: str) -> str:
+    """A MAC for a link of that name in this namespace, the same for whoever asks until the next boot."""
+    with FileIO(BOOT_ID) as boot_id, FileIO(OWN) as netns:
+        seed = f"{boot_id.read(36)!r} {os.fstat(netns.fileno()).st_ino} {name}"
+    return f"02:{':'.join(_digest(seed)[at : at + 2] for at in range(0, 10, 2))}"
 
 
 def _short(text: str) -> str:

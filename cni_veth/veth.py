@@ -14,8 +14,6 @@ from cni_veth.links import Link
 from cni_veth.netlink import Message, Socket
 from cni_veth.netns import Netns
 
-TRIES = 8  # random host names of 32 bits: two clashes in a row do not happen
-
 
 class Pair:
     """Both ends of a veth: `host` on the bridge, the other one in the pod under its final name.
@@ -33,51 +31,59 @@ class Pair:
 def refuse_existing(pod: Socket, request: Request) -> None:
     """SPEC ADD: an error when the interface exists already."""
     if links.find(pod, request.ifname) is not None:
-        raise InterfaceConflict(
-            f"interface {request.ifname} already exists in {request.netns}",
-            "an earlier ADD was not followed by its DEL, or another plugin made it",
-        )
+        raise _exists(request)
 
 
-def create(host: Socket, netns: Netns, conf: VethConf, request: Request, bridge: Link, mtu: int) -> Pair:
-    """Make the pair. On any failure nothing of it is left. Raises KernelRefused (100), InterfaceConflict (101)."""
+def host_name() -> str:
+    """A name for the host's end that nobody has: 44 random bits, for a clash would meet another pod's link."""
+    return f"veth{os.urandom(6).hex()[:11]}"
+
+
+def create(name: str, host: Socket, netns: Netns, conf: VethConf, request: Request, bridge: Link, mtu: int) -> Pair:
+    """Make the pair. What a failure leaves of it goes by `discard`.
+
+    Raises KernelRefused (100), InterfaceConflict (101).
+    """
     pod_mac = conf.mac or links.random_mac()
-    for _ in range(TRIES):
-        name = f"veth{os.urandom(4).hex()}"
-        messages = [
-            _create(name, netns, conf, request, bridge, mtu, pod_mac),
-            _describe(name, conf, request),
-            links.alternative_name(name, tag.altname(request.name, request.owner)),
-            links.get(name),
-            links.get(index=bridge.index),
-        ]
-        answers = host.batch(*messages)
-        if answers[0].errno == errno.EEXIST:
-            continue  # the host name: the pod's was looked up before
-        failures = [answer.failure for answer in answers if answer.failure is not None]
-        if not failures:
-            made, master = (Link(answer.replies[0]) for answer in answers[3:])
-            sysctl.write(f"ipv6/conf/{name}/accept_ra", "0", is_optional=True)
-            if conf.is_filtering:
-                _assign_vlans(host, conf, made)
-            return Pair(master, made, made.peer_index, pod_mac)
-        if answers[0].errno == 0:
-            host.batch(links.delete(name))
-        if answers[2].errno == errno.EEXIST:
-            raise InterfaceConflict(
-                f"container {request.container_id} already has a link for {request.ifname} in network {request.name}",
-                "an earlier ADD was not followed by its DEL",
-            )
-        raise failures[0]
-    raise InterfaceConflict(f"cannot find a free host name for {request.ifname}", "does it exist in the pod?")
+    answers = host.batch(
+        _create(name, netns, conf, request, bridge, mtu, pod_mac),
+        _describe(name, conf, request),
+        links.alternative_name(name, tag.altname(request.name, request.owner)),
+        links.get(name),
+        links.get(index=bridge.index),
+    )
+    if answers[0].errno == errno.EEXIST:
+        raise _exists(request)
+    if answers[2].errno == errno.EEXIST:
+        raise InterfaceConflict(
+            f"container {request.container_id} already has a link for {request.ifname} in network {request.name}",
+            "an earlier ADD was not followed by its DEL",
+        )
+    for failure in (answer.failure for answer in answers):
+        if failure is not None:
+            raise failure
+    made = links.one(answers[3], name)
+    sysctl.write(f"ipv6/conf/{name}/accept_ra", "0", is_optional=True)
+    if conf.is_filtering:
+        vlan.assign(host, conf, made)
+    return Pair(links.one(answers[4], bridge.name), made, made.peer_index, pod_mac)
+
+
+def discard(name: str, host: Socket) -> None:
+    """The undo of `create`, whatever came of it."""
+    host.ask(links.delete(name))
 
 
 def delete(host: Socket, pod: Socket | None, request: Request) -> None:
-    """Delete the pair by its tag, then whatever veth still has the name in the pod (made by another version
-    or by the reference plugin). A link of another kind is not ours. Missing is success."""
+    """Delete the pair by its tag, then a veth that has the name in the pod and no other owner's tag: another
+    version or the reference plugin made it. A link of another kind is not ours. Missing is success."""
     host.ask(links.delete(altname=tag.altname(request.name, request.owner)))
     left = links.find(pod, request.ifname) if pod is not None else None
-    if pod is not None and left is not None and left.kind == "veth":
+    if pod is None or left is None or left.kind != "veth":
+        return
+    peer = links.find(host, index=left.peer_index)
+    mine = tag.alias(request.name, request.owner)
+    if peer is None or peer.peer_index != left.index or peer.alias == mine or not tag.is_ours(peer.alias):
         pod.ask(links.delete(index=left.index))
 
 
@@ -110,9 +116,8 @@ def _describe(name: str, conf: VethConf, request: Request) -> Message:
     return links.change(f"set alias, hairpin mode and isolation of {name}", attrs, name)
 
 
-def _assign_vlans(host: Socket, conf: VethConf, made: Link) -> None:
-    try:
-        vlan.assign(host, conf, made)
-    except BaseException:
-        host.batch(links.delete(made.name))
-        raise
+def _exists(request: Request) -> InterfaceConflict:
+    return InterfaceConflict(
+        f"interface {request.ifname} already exists in {request.netns}",
+        "an earlier ADD was not followed by its DEL, or another plugin made it",
+    )

@@ -123,6 +123,8 @@ def _read_range(section: Section) -> Range:
         ends = f"{ip_text((family, start))} lies after rangeEnd {ip_text((family, end))}"
         raise section.error("rangeStart", ends)
     gateway = _read_ip(section, "gateway") or (family, network + 1)
+    if gateway[0] != family:
+        raise section.error("gateway", f"{ip_text(gateway)} is of another family than subnet {subnet}")
     return Range(family, start, end, prefix, gateway, section.path)
 
 

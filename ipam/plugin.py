@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def add(request: Request, done: Callable[[], None]) -> Result:
-    """Reserve one IP of each range set, or none at all. `done` is called when they stand.
+def add(request: Request, deliver: Callable[[Result], None]) -> Result:
+    """Reserve one IP of each range set, or none at all.
 
     Raises InvalidConfig (7), AddressUnavailable (102), IOFailure (5), TryAgainLater (11), InvalidEnvironment (4).
     """
@@ -42,7 +42,7 @@ def add(request: Request, done: Callable[[], None]) -> Result:
                     raise _unavailable(index, problem)
                 result.ips.append(_ip_config(ranges, ip))
             store.sync()
-            done()
+            deliver(result)
         except BaseException:
             store.take_back()
             raise

@@ -60,6 +60,13 @@ programs() { for program in "$root"/cni-veth-*/; do [ ! -d "$program" ] || basen
 
 is_running() { ls -l /proc/[0-9]*/exe 2>/dev/null | grep -q "/$1/cni-veth"; }
 
+# A drop-in that refuses what a configuration asks for would stop every new pod of this node.
+refuse_unbuilt() {
+    asking=$(grep -lisE '"(ipMasq|macspoofchk)"[[:space:]]*:[[:space:]]*true' \
+        "$conf"/*.conf "$conf"/*.conflist "$conf"/*.json || true)
+    [ -z "$asking" ] || fail "DROPIN=1: this version has no ipMasq and no macspoofchk, which" $asking "asks for"
+}
+
 copy_program() {
     target=$1
     [ ! -d "$root/$target" ] || [ "$(content_hash "$root/$target")" != "${target##*-}" ] || return 0
@@ -132,7 +139,10 @@ install() {
     program=$(basename "$source")-$(content_hash "$source")
     before=$(linked)
     names="cni-veth cni-ipam loopback"
-    [ "${DROPIN:-}" != 1 ] || names="$names bridge host-local"
+    if [ "${DROPIN:-}" = 1 ]; then
+        refuse_unbuilt
+        names="$names bridge host-local"
+    fi
     names=$(printf '%s\n' $names $(our_names) | sort -u) # a drop-in name once taken is kept up to date
     for name in $names; do
         [ -h "$bin/$name" ] || [ ! -d "$bin/$name" ] || fail "$bin/$name is a directory; move it away first"

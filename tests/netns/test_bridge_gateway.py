@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cni.versions import SUPPORTED
+from cni_veth import tag
 from tests.netns.attachment import assert_added, assert_deleted
 from tests.world import Node, Plugin, Pod
 
@@ -24,10 +25,10 @@ def gateway_of(subnet: str) -> str:
 
 
 def make_bridge(node: Node, address: str) -> None:
-    """By somebody else: with an address, and in use."""
+    """By somebody else: with an address, and in use. Its MAC was pinned by an ADD before, which the group tells."""
     node.batch(
         *("link add name cni0 type bridge", "link add p0 type veth peer name p1", "link set p0 master cni0"),
-        *(f"addr add {address} dev cni0 nodad", "link set cni0 up"),
+        *(f"addr add {address} dev cni0 nodad", f"link set cni0 up group {tag.GROUP}"),
     )
 
 
@@ -178,7 +179,8 @@ def test_the_ipv6_gateway_is_not_tentative_when_add_returns(node: Node, pod: Pod
 
 @pytest.mark.parametrize("before", [1300, 1500, 9000])
 def test_the_mtu_of_an_existing_bridge_is_aligned(node: Node, pod: Pod, plugin: Plugin, before: int) -> None:
-    node.batch(f"link add name cni0 mtu {before} type bridge")
+    # Set after creation: only then does the kernel leave it alone when a port comes.
+    node.batch("link add name cni0 type bridge", f"link set cni0 mtu {before}")
     conf = node.network("10.1.2.0/24", mtu=1450)
     result = plugin.add(conf, pod).succeeded()
     assert node.bridge()["mtu"] == pod.links()["eth0"]["mtu"] == 1450

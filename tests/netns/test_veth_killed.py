@@ -17,20 +17,10 @@ SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 Conf = dict[str, Any]
 
 
-def begin(plugin: Plugin, verb: str, conf: Conf, pod: Pod, **call: Any) -> subprocess.Popen[str]:
-    """A call with its configuration on stdin, under way."""
-    process = plugin.start(verb, pod, **call)
-    assert process.stdin
-    process.stdin.write(json.dumps(conf))
-    process.stdin.close()
-    process.stdin = None
-    return process
-
-
 def stopped(plugin: Plugin, verb: str, conf: Conf, pod: Pod, foreign: ScriptedIPAM) -> subprocess.Popen[str]:
     """A call whose IPAM plugin was run and does not answer."""
     watched = foreign.watch()
-    process = begin(plugin, verb, conf, pod, path=[foreign.directory])
+    process = plugin.begin(verb, conf, pod, path=[foreign.directory])
     foreign.wait(watched)
     return process
 
@@ -96,13 +86,43 @@ def test_del_after_an_add_that_was_killed_in_its_ipam(node: Node, pod: Pod, plug
     plugin.add(conf, pod, path=[foreign.directory]).succeeded()
 
 
+def met(plugin: Plugin, conf: Conf, pod: Pod, syscall: str, number: int, by: str) -> tuple[int, str]:
+    """Run an ADD that a signal meets at its nth such system call: exit code and stdout."""
+    wrap = ["strace", "-qq", "-e", f"trace={syscall}", "-e", f"inject={syscall}:signal={by}:when={number}"]
+    process = plugin.begin("ADD", conf, pod, wrap=[*wrap, "-o", "/dev/null"])
+    stdout, _ = process.communicate(timeout=60)
+    return process.returncode, stdout
+
+
 def killed_at(plugin: Plugin, conf: Conf, pod: Pod, syscall: str, number: int) -> bool:
-    """Run an ADD that SIGKILL meets at its nth such system call; whether it came that far."""
-    wrap = ["strace", "-qq", "-e", f"trace={syscall}", "-e", f"inject={syscall}:signal=SIGKILL:when={number}"]
-    process = begin(plugin, "ADD", conf, pod, wrap=[*wrap, "-o", "/dev/null"])
-    process.communicate(timeout=60)
-    assert process.returncode in (0, -signal.SIGKILL)
-    return process.returncode != 0
+    """Whether the ADD came that far."""
+    code, _ = met(plugin, conf, pod, syscall, number, "SIGKILL")
+    assert code in (0, -signal.SIGKILL)
+    return code != 0
+
+
+@pytest.mark.parametrize(
+    ("syscall", "least", "node_is"),
+    [("write", 5, "fresh"), ("flock", 2, "in use"), ("linkat", 1, "in use"), ("fsync", 2, "in use")],
+)
+def test_an_add_that_is_interrupted_at_any(
+    node: Node, pod: Pod, plugin: Plugin, syscall: str, least: int, node_is: str
+) -> None:
+    """Python raises between any two steps: an effect that nobody has noted yet must not be left. The calls of store
+    and sysctls; test_veth_interrupted.py has those to the kernel's links."""
+    conf = node.network("10.1.2.0/24", "fd00::/64", isDefaultGateway=True)
+    if node_is == "in use":
+        plugin.add(conf, node.pod()).succeeded()
+    before = set(node.links()), node.addresses(), node.leases()
+    for number in itertools.count(1):
+        code, stdout = met(plugin, conf, pod, syscall, number, "SIGTERM")
+        if code == 0:
+            break
+        assert json.loads(stdout)["code"] == 11
+        assert (set(node.links()), node.addresses(), node.leases()) == before, f"interrupted at {syscall} {number}"
+        assert set(pod.links()) == {"lo"}, f"interrupted at {syscall} {number}"
+    assert number > least, "the ADD hardly made this call at all"
+    plugin.check(conf, pod, json.loads(stdout)).succeeded()
 
 
 @pytest.mark.parametrize(

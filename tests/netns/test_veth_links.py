@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
 
 from cni.errors import InterfaceConflict
 from cni.request import Request
-from cni_veth import veth
-from cni_veth.bridge import Bridge
+from cni_veth import links, veth
 from cni_veth.conf import VethConf
 from cni_veth.netlink import Socket
 from cni_veth.netns import Netns
@@ -42,23 +40,22 @@ def test_an_alternative_name_in_the_pod_is_in_the_way_too(node: Node, pod: Pod, 
     assert set(pod.links()) == {"lo", "other0"} and set(node.links()) == {"lo"}
 
 
-def test_no_free_name_on_the_host_side_is_a_useful_error(node: Node, pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In this process, for a name must be drawn that is taken: 32 random bits do not do that by themselves."""
+def test_a_name_that_is_taken_on_the_host_side_is_a_useful_error(node: Node, pod: Pod) -> None:
+    """In this process, for a name must be given that is taken: 44 random bits do not meet one by themselves."""
     config = node.network()
     environ = {"CNI_CONTAINERID": pod.container_id, "CNI_NETNS": pod.path, "CNI_IFNAME": "eth0"}
     request = Request("ADD", environ, json.dumps(config).encode(), config)
     conf, netns = VethConf(request), Netns.open(pod.path)
-    node.batch("link add name veth07070707 type bridge")
+    node.batch("link add name veth07070707 type bridge", "link add name cni0 type bridge")
     with node.entered():
         host = Socket()
-        bridge = Bridge(host, conf, request.name).ensure()
+        bridge = links.find(host, "cni0")
+        assert bridge is not None
         before = set(node.links())
-        monkeypatch.setattr(os, "urandom", lambda size: b"\7" * size)
-        with pytest.raises(InterfaceConflict, match="cannot find a free host name for eth0"):
-            veth.create(host, netns, conf, request, bridge, 0)
+        with pytest.raises(InterfaceConflict, match="already exists"):
+            veth.create("veth07070707", host, netns, conf, request, bridge, 0)
         assert set(node.links()) == before and set(pod.links()) == {"lo"}
-        node.batch("link del veth07070707")
-        assert veth.create(host, netns, conf, request, bridge, 0).host.name == "veth07070707"
+        assert len({veth.host_name() for _ in range(1000)}) == 1000
 
 
 def test_a_second_pair_has_names_and_macs_of_its_own(node: Node, pod: Pod, plugin: Plugin) -> None:

@@ -89,7 +89,7 @@ def test_what_the_delegate_says(node: Node, plugin: Plugin, code: int) -> None:
 
 
 def test_a_missing_delegate(node: Node, plugin: Plugin) -> None:
-    error = plugin.status(node.network(ipam={"type": "no-such-plugin"})).failed(7)
+    error = plugin.status(node.network(ipam={"type": "no-such-plugin"})).failed(50)
     assert "no-such-plugin" in error["msg"]
 
 

@@ -49,7 +49,7 @@ def single(ipam: Conf, **range_: str) -> Conf:
 
 
 def add(ipam: Conf, container_id: str = "c1", **call: Any) -> list[str]:
-    result = plugin.add(ipam_request("ADD", ipam, container_id=container_id, **call), lambda: None)
+    result = plugin.add(ipam_request("ADD", ipam, container_id=container_id, **call), lambda result: None)
     return [config.address for config in result.ips]
 
 

@@ -40,7 +40,7 @@ def ipam(tmp_path: Path) -> Conf:
 def test_allocates_and_releases_addresses(ipam: Conf, network: Path, tmp_path: Path, version: str) -> None:
     (tmp_path / "resolv.conf").write_text("nameserver 192.0.2.3\n")
     conf = ipam | {"routes": ROUTES, "resolvConf": f"{tmp_path}/resolv.conf"}
-    result = plugin.add(ipam_request("ADD", conf, version=version), lambda: None).to_json(version)
+    result = plugin.add(ipam_request("ADD", conf, version=version), lambda result: None).to_json(version)
     if version in SUPPORTED[:2]:
         assert result == {
             "cniVersion": version,

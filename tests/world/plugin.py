@@ -106,6 +106,15 @@ class Plugin:
         seconds = time.perf_counter() - begun
         return Reply(f"{self.executable.name} {verb}", process.returncode, stdout, stderr, seconds)
 
+    def begin(self, verb: str, conf: Conf, pod: Pod, **call: Any) -> subprocess.Popen[str]:
+        """A call under way, with its configuration on stdin. `call` takes what `start` takes."""
+        process = self.start(verb, pod, **call)
+        assert process.stdin
+        process.stdin.write(json.dumps(conf))
+        process.stdin.close()
+        process.stdin = None  # communicate() would write to it
+        return process
+
     def start(
         self,
         verb: str,

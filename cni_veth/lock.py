@@ -1,0 +1,57 @@
+"""The lock between ADDs that are about to attach to a bridge and a failed ADD that takes one back.
+
+flock(2) on a file below /run that only root can open: an unprivileged process must not be able to hold up
+pods. Where it cannot be made (a read-only /run) ADD goes on without, and no bridge is ever taken back.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from io import FileIO
+
+from cni.errors import TryAgainLater
+
+RUN_DIR = "/run/cni-veth"  # CNI_VETH_RUN_DIR points it elsewhere
+SHARE_SECONDS = 10.0  # a failed ADD holds it for some milliseconds
+CLAIM_SECONDS = 1.0  # an ADD holds it for about one
+
+
+class BridgeLock:
+    """Shared by ADDs from "ensure the bridge" to "attached", claimed alone to take one back."""
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        directory = environ.get("CNI_VETH_RUN_DIR") or RUN_DIR
+        self._path = os.path.join(directory, "bridge.lock")
+        self._file: FileIO | None = None  # closed, and unlocked, when the last reference goes
+        try:
+            os.makedirs(directory, 0o700, exist_ok=True)
+            self._file = FileIO(self._path, "a")
+        except OSError:
+            pass
+
+    def share(self) -> None:
+        """Raises TryAgainLater (11) when somebody holds it alone for too long."""
+        if self._file is not None and not self._lock(fcntl.LOCK_SH, SHARE_SECONDS):
+            raise TryAgainLater(f"{self._path} is held by another process", "lslocks names it")
+
+    def claim(self) -> bool:
+        """False while ADDs come all the time: they use the bridge, so it stays."""
+        return self._file is not None and self._lock(fcntl.LOCK_EX, CLAIM_SECONDS)
+
+    def release(self) -> None:
+        if self._file is not None:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def _lock(self, kind: int, seconds: float) -> bool:
+        assert self._file is not None
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                fcntl.flock(self._file, kind | fcntl.LOCK_NB)
+                return True
+            except OSError:
+                if time.monotonic() > deadline:
+                    return False
+                time.sleep(0.002)
