@@ -42,18 +42,24 @@ def test_an_add_that_is_interrupted_leaves_nothing(
     assert (node.state(), pod.state()) == before
 
 
-def test_a_second_signal_does_not_cut_the_unwinding_short(node: Node, pod: Pod, plugin: Plugin) -> None:
-    foreign = ScriptedIPAM(node, ADD=STOP + answer("10.1.2.5/24"), DEL=STOP)
+@pytest.mark.parametrize("cause", ["a signal", "a failure"])
+def test_a_signal_does_not_cut_the_unwinding_short(node: Node, pod: Pod, plugin: Plugin, cause: str) -> None:
+    nowhere = answer("10.1.2.5/24", routes=[{"dst": "10.9.0.0/16", "gw": "172.16.0.1"}])
+    foreign = ScriptedIPAM(node, ADD=STOP + nowhere, DEL=STOP + "echo >$go.released")
     process = stopped(plugin, "ADD", node.network(ipam={"type": foreign.type}), pod, foreign)
     watched = foreign.watch()
-    process.send_signal(signal.SIGTERM)
+    if cause == "a signal":
+        process.send_signal(signal.SIGTERM)
+    else:
+        foreign.go_on()
     foreign.wait(watched)
     for number in SIGNALS:
         process.send_signal(number)
     foreign.go_on()
-    process.communicate(timeout=30)
-    assert process.returncode == 1
+    stdout, _ = process.communicate(timeout=30)
+    assert (process.returncode, json.loads(stdout)["code"]) == (1, 11 if cause == "a signal" else 100)
     assert foreign.calls == ["ADD", "DEL"]
+    assert (foreign.directory / "go.released").exists()
     assert set(node.links()) == set(pod.links()) == {"lo"}
 
 
