@@ -130,12 +130,15 @@ def _run_once(executable: str, environ: dict[str, str], fds: tuple[int, int, int
 
 def _end(pid: int) -> None:
     """SIGTERM, and SIGKILL for one that does not heed it."""
-    os.kill(pid, 15)
     deadline = time.monotonic() + END_SECONDS
-    while os.waitpid(pid, os.WNOHANG)[0] == 0:
-        if time.monotonic() > deadline:
-            os.kill(pid, 9)
-        time.sleep(0.01)
+    try:
+        os.kill(pid, 15)
+        while os.waitpid(pid, os.WNOHANG)[0] == 0:
+            if time.monotonic() > deadline:
+                os.kill(pid, 9)
+            time.sleep(0.01)
+    except (ProcessLookupError, ChildProcessError):
+        pass  # it had ended, and been waited for, when the signal came
 
 
 def _content(fd: int) -> bytes:

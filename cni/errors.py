@@ -52,7 +52,8 @@ class UnsupportedField(CNIError):
     code = 2
 
     def __init__(self, key: str, value: object, details: str = "") -> None:
-        super().__init__(f"unsupported field {key} = {value!r}", details)
+        text = str(value).lower() if isinstance(value, bool) else repr(value)
+        super().__init__(f"unsupported field {key} = {text}", details)
 
 
 class UnknownContainer(CNIError):
@@ -65,7 +66,7 @@ class InvalidEnvironment(CNIError):
     code = 4
 
     def __init__(self, names: str, problem: str, details: str = "") -> None:
-        super().__init__(f"{names}: {problem}", details)
+        super().__init__(problem if names in problem else f"{names}: {problem}", details)
 
 
 class IOFailure(CNIError):

@@ -10,7 +10,14 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 VERSION = "0.1.0"
-ABOUT = "a veth pair on a bridge, with its IPAM"
+ABOUT = "a veth pair on a bridge, with its IPAM; cni-veth --help says more"
+HELP = f"""cni-veth {VERSION}: CNI plugins, called by a container runtime with CNI_* variables and JSON on stdin.
+
+  cni-veth lint FILE...   say what is wrong with network configurations
+  cni-veth --help         this text
+
+CNI_VETH_DEBUG=1 in a call's environment prints the traceback of an error on stderr.
+"""
 NAMES = {
     "cni-veth": "cni_veth.plugin",
     "bridge": "cni_veth.plugin",
@@ -21,17 +28,25 @@ NAMES = {
 
 
 def main() -> int:
-    """The exit code. `cni-veth lint FILE` is for people; all else is a CNI call."""
-    name = os.path.basename(sys.argv[0])
-    if name == "cni-veth" and sys.argv[1:2] == ["lint"]:
-        from cni_veth import lint
-
-        return lint.main(sys.argv[2:])
+    """The exit code. Arguments are for people; without any it is a CNI call."""
+    name, arguments = os.path.basename(sys.argv[0]), sys.argv[1:]
+    if arguments:
+        return _person(arguments)
     if name not in NAMES:
         return _unknown(name)
     from cni import skel
 
     return skel.run(lambda: _load(NAMES[name]), f"CNI {name} plugin cni-veth {VERSION}: {ABOUT}")
+
+
+def _person(arguments: list[str]) -> int:
+    if arguments[0] == "lint":
+        from cni_veth import lint
+
+        return lint.main(arguments[1:])
+    is_asked = arguments[0] in ("--help", "-h", "help", "--version")
+    os.write(1 if is_asked else 2, HELP.encode())
+    return 0 if is_asked else 2
 
 
 def _load(module: str) -> ModuleType:

@@ -144,7 +144,7 @@ def _refuse_unbuilt(conf: Section) -> None:
     if backend not in ("", "iptables", "nftables"):
         raise conf.error("ipMasqBackend", f'must be "iptables" or "nftables", not {backend!r}')
     for key, instead in (
-        ("ipMasq", "chain a plugin that masquerades, or route the pod network"),
+        ("ipMasq", "route the pod network, or let the node masquerade it by a rule of its own"),
         ("macspoofchk", "leave it out"),
     ):
         if conf.boolean(key):

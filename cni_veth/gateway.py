@@ -61,7 +61,7 @@ class Gateway:
         if conflicts and not self._conf.force_address:
             raise InvalidConfig(
                 f"{carrier.name} already has address {conflicts[0]}, which is not {gateway}",
-                '"forceAddress": true replaces it',
+                'give this network a bridge of its own; "forceAddress": true would take the other network its gateway',
             )
         self._replaced += [(carrier, other) for other in conflicts]
         self._added.append((carrier, gateway))

@@ -59,7 +59,9 @@ def _lint(path: str) -> int:
     lines = [f"{where}: {what}" if where else what for where, what in found.items()]
     for line in [*lines, *(f"warning: {warning}" for warning in _warnings(network, is_list))]:
         print(f"{name}: {line}")
-    if not lines:
+    if lines:
+        print(f"{name}: mend this and lint it again: one problem can hide another", file=sys.stderr)
+    else:
         print(f"{name}: ok{'' if _is_ours(network, is_list) else f', but without a plugin of type {OWN_TYPE}'}")
     return 1 if lines else 0
 
@@ -139,6 +141,26 @@ def _is_ours(network: dict[str, object], is_list: bool) -> bool:
 
 
 def _warnings(network: dict[str, object], is_list: bool) -> list[str]:
+    return _misspelt_types(network, is_list) + _old_runtimes(network, is_list)
+
+
+def _misspelt_types(network: dict[str, object], is_list: bool) -> list[str]:
+    """Any executable may be a plugin, but one that is nearly ours is hardly another's."""
+    found = []
+    for where, plugin in _plugins(network, is_list):
+        ipam = plugin.get("ipam")
+        types = {"type": plugin.get("type"), "ipam.type": ipam.get("type") if isinstance(ipam, dict) else None}
+        for key, value in types.items():
+            known = {OWN_TYPE, "bridge"} if key == "type" else set(OWN_TYPES)
+            near = nearest(value, known) if isinstance(value, str) and value not in known else ""
+            if near:
+                found.append(
+                    f"{where}.{key}: ".lstrip(".") + f'is "{value}" a plugin of yours, or did you mean "{near}"?'
+                )
+    return found
+
+
+def _old_runtimes(network: dict[str, object], is_list: bool) -> list[str]:
     version = network.get("cniVersion")
     if not version:
         return [f"without cniVersion it is {versions.WHEN_MISSING}, which knows no CHECK and one address per family"]

@@ -41,7 +41,7 @@ def refusal_of_ip_masq(call: Call) -> dict[str, object]:
     return {
         "cniVersion": call.conf["cniVersion"],
         "code": 2,
-        "msg": "unsupported field ipMasq = True",
+        "msg": "unsupported field ipMasq = true",
         "details": "not built yet in this version; chain a plugin that masquerades, or route the pod network",
     }
 

@@ -21,7 +21,7 @@ def assert_refused(node: Node, pod: Pod, plugin: Plugin, key: str, version: str,
     conf = node.network("10.1.2.0/24", isGateway=True, cniVersion=version, **keys)
     before = node.state(), pod.state()
     error = plugin.add(conf, pod).failed(2)
-    assert error["msg"] == f"unsupported field {key} = True", "SPEC section 5: key and value"
+    assert error["msg"] == f"unsupported field {key} = true", "SPEC section 5: key and value"
     assert "not built yet" in error["details"]
     assert (node.state(), pod.state()) == before
     assert not node.store.exists()

@@ -43,7 +43,7 @@ def state(node: Node) -> tuple[object, ...]:
 def test_required_variable_missing_is_code_4(either: Plugin, verb: str, name: str, value: str | None) -> None:
     before = state(either.node)
     error = call(either, verb, {name: value}).failed(4)
-    assert error["msg"] == f"{name}: required env variables [{name}] missing"
+    assert error["msg"] == f"required env variables [{name}] missing"
     assert state(either.node) == before
 
 

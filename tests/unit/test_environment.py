@@ -49,7 +49,7 @@ def test_all_missing_variables_are_reported_together() -> None:
 def test_unknown_verb(verb: str) -> None:
     with pytest.raises(InvalidEnvironment) as caught:
         check_environment(environment(verb))
-    assert (caught.value.code, caught.value.msg) == (4, f"CNI_COMMAND: unknown CNI_COMMAND: {verb}")
+    assert (caught.value.code, caught.value.msg) == (4, f"unknown CNI_COMMAND: {verb}")
     assert "ADD, CHECK, DEL, GC, STATUS, VERSION" in caught.value.details
 
 

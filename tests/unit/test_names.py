@@ -50,6 +50,9 @@ def test_an_unknown_name_is_told_with_those_it_knows(name: str) -> None:
     assert all(known in error["details"] for known in NAMES)
 
 
-def test_lint_is_a_word_of_cni_veth_alone() -> None:
-    assert called("cni-veth", "lint", "--help").stdout.startswith("usage: cni-veth lint")
-    assert called("loopback", "lint", "--help").stderr.startswith("CNI loopback plugin")
+@pytest.mark.parametrize("name", ["cni-veth", "loopback", "bridge"])
+def test_arguments_are_for_people_under_every_name(name: str) -> None:
+    assert called(name, "lint", "--help").stdout.startswith("usage: cni-veth lint")
+    assert "cni-veth lint FILE" in called(name, "--help").stdout
+    misspelt = called(name, "lnt", "FILE")
+    assert (misspelt.returncode, misspelt.stdout) == (2, "") and "cni-veth lint FILE" in misspelt.stderr

@@ -61,7 +61,7 @@ PARSER_ONLY: dict[str, dict[str, Any]] = {
         "ipam": {"type": "cni-ipam", "ranges": [[{"subnet": "10.1.0.0/16"}]], "gateway": "10.1.0.1"}
     },
     # valid, but not built yet
-    "unsupported field (ipMasq|macspoofchk) = True": {"ipMasq": True},
+    "unsupported field (ipMasq|macspoofchk) = true": {"ipMasq": True},
     # the schemas of results describe what is printed; what is read may be more
     "^prevResult\\.": {"prevResult": {"ips": 1}},
 }  # fmt: skip

@@ -147,7 +147,7 @@ def test_what_is_not_built_yet_is_refused_with_key_and_value(key: str) -> None:
     with pytest.raises(UnsupportedField) as caught:
         parse(**{key: True})
     assert caught.value.code == 2
-    assert caught.value.msg == f"unsupported field {key} = True"
+    assert caught.value.msg == f"unsupported field {key} = true"
     parse(**{key: False})
 
 
@@ -192,7 +192,7 @@ def test_unknown_keys_of_a_strict_network_are_refused(capfd: pytest.CaptureFixtu
     request = veth_request(isGatway=True, strict=True)
     with pytest.raises(UnsupportedField) as caught:
         report_unknown(request, VethConf(request).is_strict)
-    assert (caught.value.code, caught.value.msg) == (2, "unsupported field isGatway = True")
+    assert (caught.value.code, caught.value.msg) == (2, "unsupported field isGatway = true")
     assert "did you mean isGateway?" in caught.value.details
     assert capfd.readouterr().err == ""
 
