@@ -34,7 +34,7 @@ def test_schema_and_parser_both_speak() -> None:
         "stdin: plugins[0].ipam.ranges[0][0].subnet: 10.1.2.3/24 has host bits set; use 10.1.2.0/24",
         "stdin: plugins[0].isGatway: unknown key; did you mean isGateway?",
     ]
-    assert (done.returncode, done.stderr) == (1, "")
+    assert (done.returncode, done.stderr) == (1, "stdin: mend this and lint it again: one problem can hide another\n")
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
