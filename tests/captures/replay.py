@@ -80,7 +80,7 @@ class Replay:
         result: dict[str, Any] = json.loads(stdout) if stdout else {}
         for interface in result.get("interfaces", []):
             interface.pop("mtu", None)
-            interface["name"] = re.sub(r"^veth[0-9a-f]{8}$", "veth...", interface["name"])
+            interface["name"] = re.sub(r"^veth[0-9a-f]{8,11}$", "veth...", interface["name"])
             if interface["mac"] != _NO_MAC and f"MAC={interface['mac']}" not in call.env["CNI_ARGS"].split(";"):
                 interface["mac"] = _MAC.sub("any", interface["mac"])
         return result

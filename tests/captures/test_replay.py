@@ -42,7 +42,8 @@ def refusal_of_ip_masq(call: Call) -> dict[str, object]:
         "cniVersion": call.conf["cniVersion"],
         "code": 2,
         "msg": "unsupported field ipMasq = true",
-        "details": "not built yet in this version; route the pod network, or let the node masquerade it by a rule of its own",
+        "details": "not built yet in this version; "
+        "route the pod network, or let the node masquerade it by a rule of its own",
     }
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import select
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,12 +59,24 @@ class ScriptedIPAM:
 
     def wait(self, watched: int) -> None:
         readable, _, _ = select.select([watched], [], [], _SECONDS)
+        os.set_blocking(watched, True)
+        while readable and os.read(watched, 64):
+            pass  # to the end: while the writer has it open, the next one to watch would read this again
         os.close(watched)
         assert readable, f"{self.type} was not run to its STOP within {_SECONDS} s"
 
     def go_on(self) -> None:
         """Let the script that stands at its STOP run on."""
-        self._go.write_text("\n")
+        deadline = time.monotonic() + _SECONDS
+        while True:
+            try:
+                go = os.open(self._go, os.O_WRONLY | os.O_NONBLOCK)
+                break
+            except OSError as error:  # ENXIO: it has said that it is there, and is about to read
+                assert error.errno == errno.ENXIO and time.monotonic() < deadline, f"{self.type} is not at its STOP"
+                time.sleep(0.001)
+        os.write(go, b"\n")
+        os.close(go)
 
 
 STOP = "echo >$reached; read line <$go; "
