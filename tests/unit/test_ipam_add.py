@@ -26,16 +26,6 @@ ROUTES = [
 CHECKING = [version for version in SUPPORTED if version >= "0.4.0"]
 
 
-@pytest.fixture
-def network(tmp_path: Path) -> Path:
-    return tmp_path / "state/net1"
-
-
-@pytest.fixture
-def ipam(tmp_path: Path) -> Conf:
-    return {"type": "cni-ipam", "dataDir": f"{tmp_path}/state", "ranges": TWO_SETS}
-
-
 @pytest.mark.parametrize("version", SUPPORTED)
 def test_allocates_and_releases_addresses(ipam: Conf, network: Path, tmp_path: Path, version: str) -> None:
     (tmp_path / "resolv.conf").write_text("nameserver 192.0.2.3\n")

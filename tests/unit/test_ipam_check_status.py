@@ -12,17 +12,7 @@ from cni.errors import (
     CNIError,
     PluginNotAvailable,
 )
-from tests.unit.ipam_call import TWO_SETS, Conf, add, check, delete, prev, status
-
-
-@pytest.fixture
-def network(tmp_path: Path) -> Path:
-    return tmp_path / "state/net1"
-
-
-@pytest.fixture
-def ipam(tmp_path: Path) -> Conf:
-    return {"type": "cni-ipam", "dataDir": f"{tmp_path}/state", "ranges": TWO_SETS}
+from tests.unit.ipam_call import Conf, add, check, delete, prev, status
 
 
 def test_check_wants_the_pods_ips_reserved_for_it(ipam: Conf, network: Path) -> None:

@@ -7,17 +7,7 @@ from pathlib import Path
 import pytest
 
 from ipam import plugin
-from tests.unit.ipam_call import TWO_SETS, Conf, add, delete, gc, ipam_request, leases
-
-
-@pytest.fixture
-def network(tmp_path: Path) -> Path:
-    return tmp_path / "state/net1"
-
-
-@pytest.fixture
-def ipam(tmp_path: Path) -> Conf:
-    return {"type": "cni-ipam", "dataDir": f"{tmp_path}/state", "ranges": TWO_SETS}
+from tests.unit.ipam_call import Conf, add, delete, gc, ipam_request, leases
 
 
 def test_del_of_an_unknown_container_is_ok_and_makes_nothing(ipam: Conf, network: Path) -> None:

@@ -7,13 +7,13 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cni.errors import IOFailure
 from ipam.ranges import parse_ip
 from ipam.store import Store
+from tests.unit.ipam_disk import fail_with, files
 
 POD = ("c1", "eth0")
 IP = parse_ip("10.1.0.5")
@@ -35,23 +35,6 @@ def store(tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def network(tmp_path: Path) -> Path:
     return tmp_path / "net1"
-
-
-def files(network: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in network.iterdir()}
-
-
-def reopen(network: Path) -> Store:
-    found = Store.find(str(network.parent), network.name)
-    assert found is not None
-    return found
-
-
-def fail_with(number: int) -> Any:
-    def fail(*_: object, **__: object) -> None:
-        raise OSError(number, os.strerror(number))
-
-    return fail
 
 
 def test_layout_is_host_locals_byte_for_byte(tmp_path: Path) -> None:
