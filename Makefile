@@ -38,11 +38,11 @@ install: build ## to $(DESTDIR)/opt/cni; DROPIN=1: also under the names bridge a
 uninstall: ## undo install
 	packaging/install.sh uninstall
 
-bench: ## ADD, CHECK and DEL beside the reference plugins (root)
+bench: ## every call beside the reference plugins, and the bars; RECORD=1: also into docs/performance.md (root)
 	packaging/bootstrap.sh test
 	packaging/build.sh
 	packaging/peers.sh
-	$(python) -m tests.bench
+	$(python) -m tests.bench --json build/bench.json --svg build/bench.svg $(if $(RECORD),--record)
 
 conformance: ## the suite for any CNI plugin; not built yet
 	@echo "make conformance: the conformance suite is not built yet, so nothing was tested" >&2; exit 2

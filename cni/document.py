@@ -3,21 +3,42 @@
 RFC 8259 leaves duplicate keys open and forbids NaN; Go's and Python's decoders
 each take a different one of two equal keys, so both are refused, with their path.
 So are NUL and half of a surrogate pair, which no name in the kernel and no path can hold.
+
+The C half of the standard library's json is used without its Python half, which imports re and enum (11 ms at
+every pod); tests/unit/test_document.py holds both equal.
 """
 
 from __future__ import annotations
 
-import json
+from _json import encode_basestring, make_scanner
 
 from cni.errors import DecodingFailure
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 LIMIT = 8 << 20  # a network configuration of a thousand-port service mesh is under 1 MiB
+_SPACE = " \t\n\r"
 _UNFIT = "holds NUL or half of a surrogate pair"
 
 
 class _Refused:
     def __init__(self, why: str) -> None:
         self.why = why
+
+
+class _Hooks:
+    """What the C scanner asks of a json.JSONDecoder."""
+
+    strict = True
+    object_hook = None
+    parse_float = float
+    parse_int = int
+
+    def __init__(self, pairs: Callable[[list[tuple[str, object]]], object], constant: Callable[[str], object]) -> None:
+        self.object_pairs_hook = pairs
+        self.parse_constant = constant
 
 
 def decode(data: bytes, what: str) -> dict[str, object]:
@@ -43,7 +64,7 @@ def decode(data: bytes, what: str) -> dict[str, object]:
 
     try:
         text = data.decode("utf-8")
-        document = json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
+        document = _parse(text, _Hooks(pairs, constant))
         # NUL and half a pair only come as escapes; what was refused may be gone under an outer duplicate
         problem = _find(document) if refused or "\\u" in text else ""
     except UnicodeDecodeError as error:
@@ -59,7 +80,7 @@ def decode(data: bytes, what: str) -> dict[str, object]:
 
 def encode(document: dict[str, object]) -> str:
     """The form the reference prints: keys sorted, four spaces, no final newline."""
-    return json.dumps(document, indent=4, sort_keys=True, ensure_ascii=False)
+    return _written(document, "\n")
 
 
 def kind(value: object) -> str:
@@ -73,6 +94,43 @@ def kind(value: object) -> str:
     if isinstance(value, str):
         return "a string"
     return "a list" if isinstance(value, list) else "an object"
+
+
+def _parse(text: str, hooks: _Hooks) -> object:
+    """As json.loads does. Raises json.JSONDecodeError (a ValueError) in its words."""
+    document = None
+    try:
+        document, end = make_scanner(hooks)(text, len(text) - len(text.lstrip(_SPACE)))  # type: ignore[arg-type]
+        is_whole = not text[end:].strip(_SPACE)
+    except (StopIteration, SystemError):  # SystemError: it knows its own exception only once json is imported
+        is_whole = False
+    if not is_whole:
+        import json
+
+        json.loads(text)  # raises: it says best what is wrong
+    return document
+
+
+def _written(value: object, line: str) -> str:
+    """A value as json.dumps writes it; `line` is the line break and the indentation of what it stands in."""
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else "true" if value else "false"
+    if isinstance(value, int):
+        return int.__repr__(value)
+    if isinstance(value, float):
+        return float.__repr__(value)
+    inner = line + "    "
+    if isinstance(value, dict):
+        parts = [f"{encode_basestring(key)}: {_written(value[key], inner)}" for key in sorted(value)]
+        begin, end = "{}"
+    elif isinstance(value, list | tuple):
+        parts = [_written(child, inner) for child in value]
+        begin, end = "[]"
+    else:
+        raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+    return f"{begin}{inner}{f',{inner}'.join(parts)}{line}{end}" if parts else begin + end
 
 
 def _find(value: object, path: str = "") -> str:

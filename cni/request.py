@@ -7,6 +7,7 @@ sends GC and STATUS with empty ones. CNI_PATH is only asked for where a delegate
 from __future__ import annotations
 
 from cni import document
+from cni.caller import Caller
 from cni.conf import Section
 from cni.errors import InvalidConfig, InvalidEnvironment
 from cni.result import Result
@@ -29,9 +30,14 @@ _NAME = _ALNUM | frozenset("_.-")
 class Request:
     """A validated call. `conf` reads the network configuration, `stdin` is its text for delegates."""
 
-    __slots__ = ("conf", "container_id", "environ", "ifname", "name", "netns", "path", "stdin", "verb", "version")
+    __slots__ = (
+        "caller", "conf", "container_id", "environ", "ifname", "name", "netns", "path", "stdin", "verb", "version"
+    )  # fmt: skip
 
-    def __init__(self, verb: str, environ: dict[str, str], stdin: bytes, config: dict[str, object]) -> None:
+    def __init__(
+        self, verb: str, environ: dict[str, str], stdin: bytes, config: dict[str, object], caller: Caller | None = None
+    ) -> None:
+        self.caller = caller or Caller()
         self.verb = verb
         self.environ = environ
         self.stdin = stdin
@@ -44,10 +50,10 @@ class Request:
         self.name = self.conf.string("name")
 
     @classmethod
-    def read(cls, environ: dict[str, str], stdin: bytes) -> Request:
+    def read(cls, environ: dict[str, str], stdin: bytes, caller: Caller | None = None) -> Request:
         """Decode stdin (6) for an environment that was checked; `validate` is still to be called."""
         config = document.decode(stdin, "the network configuration on stdin")
-        return cls(environ["CNI_COMMAND"], environ, stdin, config)
+        return cls(environ["CNI_COMMAND"], environ, stdin, config, caller)
 
     def validate(self) -> None:
         """Version (1) and network name (7)."""

@@ -1,6 +1,6 @@
-"""From environment and stdin to one JSON document and an exit code. Only this file writes to stdout.
+"""From environment and stdin to one JSON document and an exit code.
 
-`answer` is the whole of a call without the process around it; `run` is the process.
+`run` is a process that a runtime started; `answer` is the call itself, whoever is to be answered.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from cni import versions
+from cni.caller import Caller
 from cni.stderr import tell
 
 TYPE_CHECKING = False
@@ -19,24 +20,19 @@ if TYPE_CHECKING:
     from cni.result import Result
 
 METHODS = {"ADD": "add", "CHECK": "check", "DEL": "delete", "GC": "gc", "STATUS": "status"}
+TAKE_OVER = "CNI_VETH_TAKE_OVER"  # set by the launcher: a worker was killed in this ADD after it had begun
 VERSION_WAIT_MS = 200  # how long VERSION waits for a version to echo; nobody sends none
 
 
 def run(plugin: Callable[[], ModuleType], about: str) -> int:
     """Answer the call that the process's environment describes. The exit code: 0 or 1."""
     _occupy_standard_streams()
-    environ = dict(os.environ)
-    verb = environ.get("CNI_COMMAND", "")
-    if verb == "VERSION":
-        try:
-            return _write(_version())
-        except OSError:
-            return 1  # the caller is gone
-    if not verb and not _peek():
+    environ, caller = dict(os.environ), Caller()
+    if not environ.get("CNI_COMMAND") and not _peek():
         supported = ", ".join(versions.SUPPORTED)
         tell(f"{about}\nCNI protocol versions supported: {supported}\n".encode())
         return 0
-    return _answer(plugin, environ)
+    return caller.close(*answer(plugin, environ, caller))
 
 
 def _occupy_standard_streams() -> None:
@@ -48,7 +44,10 @@ def _occupy_standard_streams() -> None:
             os.open("/dev/null", flags)  # a result for nobody is still an error: EBADF
 
 
-def _answer(plugin: Callable[[], ModuleType], environ: dict[str, str]) -> int:
+def answer(plugin: Callable[[], ModuleType], environ: dict[str, str], caller: Caller) -> tuple[int, str]:
+    """The exit code, and what is still to be printed: an error, the answer to VERSION, or nothing."""
+    if environ.get("CNI_COMMAND") == "VERSION":
+        return 0, _version()
     from cni import document, signals
     from cni.errors import CNIError, IOFailure
     from cni.request import Request, check_environment
@@ -60,12 +59,13 @@ def _answer(plugin: Callable[[], ModuleType], environ: dict[str, str]) -> int:
             stdin = _read(0, document.LIMIT + 1)
         except OSError as error:
             raise IOFailure("cannot read the network configuration from stdin", str(error)) from None
-        request = Request.read(environ, stdin)
+        request = Request.read(environ, stdin, caller)
         if request.version in versions.SUPPORTED:
             version = request.version
         request.validate()
         signals.prepare(verb)
-        return call(plugin(), request)
+        call(plugin(), request)
+        return 0, ""
     except CNIError as error:
         failure, cause = error, error.__context__ or error
     except OSError as error:
@@ -77,10 +77,10 @@ def _answer(plugin: Callable[[], ModuleType], environ: dict[str, str]) -> int:
         import traceback
 
         tell("".join(traceback.format_exception(cause)).encode("utf-8", "backslashreplace"))
-    return _fail(failure.to_json(version))
+    return 1, document.encode(failure.to_json(version))
 
 
-def call(plugin: ModuleType, request: Request) -> int:
+def call(plugin: ModuleType, request: Request) -> None:
     """One verb of a plugin module. Raises CNIError.
 
     `add(request, deliver)` calls `deliver(result)` as the last step of what it would undo: from there no signal
@@ -91,17 +91,18 @@ def call(plugin: ModuleType, request: Request) -> int:
     _refuse_own_netns(request)
     method = getattr(plugin, METHODS[request.verb], None)
     if method is None:  # loopback has no GC and no STATUS: nothing to collect, always ready
-        return 0
+        return
 
     def deliver(result: Result) -> None:
         signals.hold()
-        _write(document.encode(result.to_json(request.version)))
+        request.caller.deliver(document.encode(result.to_json(request.version)))
 
-    if request.verb == "ADD":
-        method(request, deliver)
-    else:
+    if request.verb != "ADD":
         method(request)
-    return 0
+        return
+    if request.environ.pop(TAKE_OVER, ""):
+        plugin.delete(request)
+    method(request, deliver)
 
 
 def _refuse_own_netns(request: Request) -> None:
@@ -155,23 +156,7 @@ def _read(fd: int, limit: int) -> bytes:
 
 def refuse(msg: str, details: str) -> int:
     """A call that cannot be one of ours: the error (7) on stdout, exit code 1."""
+    from cni import document
     from cni.errors import InvalidConfig
 
-    return _fail(InvalidConfig(msg, details).to_json(versions.NEWEST))
-
-
-def _fail(error: dict[str, object]) -> int:
-    from cni import document
-
-    try:
-        _write(document.encode(error))
-    except OSError:
-        pass  # the caller is gone
-    return 1
-
-
-def _write(text: str) -> int:
-    data = text.encode("utf-8", "backslashreplace")  # an odd byte of the environment becomes its JSON escape
-    while data:
-        data = data[os.write(1, data) :]
-    return 0
+    return Caller().close(1, document.encode(InvalidConfig(msg, details).to_json(versions.NEWEST)))

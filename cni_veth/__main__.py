@@ -15,9 +15,11 @@ HELP = f"""cni-veth {VERSION}: CNI plugins, called by a container runtime with C
 
   cni-veth lint FILE...   say what is wrong with network configurations
   cni-veth --help         this text
+  cni-vethd --help        the warm server's options
 
 CNI_VETH_DEBUG=1 in a call's environment prints the traceback of an error on stderr.
 """
+SERVER = "cni-vethd"
 NAMES = {
     "cni-veth": "cni_veth.plugin",
     "bridge": "cni_veth.plugin",
@@ -30,6 +32,10 @@ NAMES = {
 def main() -> int:
     """The exit code. Arguments are for people; without any it is a CNI call."""
     name, arguments = os.path.basename(sys.argv[0]), sys.argv[1:]
+    if name == SERVER:
+        from cni_veth import server
+
+        return server.main(arguments)
     if arguments:
         return _person(arguments)
     if name not in NAMES:

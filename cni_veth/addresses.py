@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from cni import address
 from cni_veth.codecs import ifaddrmsg
 from cni_veth.netlink import NLM_F_CREATE, NLM_F_EXCL, Message, Socket
@@ -28,6 +30,20 @@ def remove(index: int, text: str, tolerated: tuple[int, ...] = ()) -> Message:
     return Message(_body(index, text), RTM_DELADDR, 0, f"remove address {text}", tolerated)
 
 
+def get(index: int, text: str) -> Message:
+    """Look up one address of a link, whatever its prefix; the kernel can for IPv6 only."""
+    body = ifaddrmsg()
+    body["family"] = AF_INET6
+    body["index"] = index
+    body["attrs"] = [("IFA_ADDRESS", text.partition("/")[0])]
+    return Message(body, RTM_GETADDR, 0, f"look up address {text}", (errno.EADDRNOTAVAIL,))
+
+
+def text_of(reply: ifaddrmsg) -> str:
+    """ "10.1.0.1/24" """
+    return f"{reply.get_attr('IFA_LOCAL') or reply.get_attr('IFA_ADDRESS')}/{reply['prefixlen']}"
+
+
 def of(socket: Socket, index: int, family: int = 0) -> list[str]:
     """The addresses of a link, "10.1.0.1/24"; of one family (4, 6) or both."""
     return [text for text, _ in flagged(socket, index, family)]
@@ -43,8 +59,7 @@ def flagged(socket: Socket, index: int, family: int = 0) -> list[tuple[str, int]
             body["index"] = index
             for reply in socket.dump(Message(body, RTM_GETADDR, 0, "list addresses")):
                 if reply["index"] == index and reply["family"] == number:  # without IPv6 the kernel dumps all families
-                    ip = reply.get_attr("IFA_LOCAL") or reply.get_attr("IFA_ADDRESS")
-                    found.append((f"{ip}/{reply['prefixlen']}", int(reply.get_attr("IFA_FLAGS") or reply["flags"])))
+                    found.append((text_of(reply), int(reply.get_attr("IFA_FLAGS") or reply["flags"])))
     return found
 
 

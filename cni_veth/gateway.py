@@ -35,9 +35,8 @@ class Gateway:
         if 6 in families:
             sysctl.write(f"ipv6/conf/{carrier.name}/disable_ipv6", "0")
         for gateway in gateways:
-            has = addresses.of(self._host, carrier.index, address.family(gateway))
-            if gateway not in has:
-                self._replace([other for other in has if other not in gateways], carrier, gateway)
+            if not self._is_there(carrier, gateway):
+                self._place(carrier, gateway, gateways)
         for family in families:
             sysctl.write(sysctl.forward(family), "1")
         if 4 in families:
@@ -55,18 +54,33 @@ class Gateway:
         if link is not None and link.mac == self._mac and not is_bridge_used:
             self._host.ask(links.delete(index=link.index))
 
-    def _replace(self, others: list[str], carrier: Link, gateway: str) -> None:
-        """Add the gateway in the place of addresses that cannot stand beside it: any IPv4, an overlapping IPv6."""
-        conflicts = [other for other in others if _is_conflict(gateway, other)]
-        if conflicts and not self._conf.force_address:
+    def _is_there(self, carrier: Link, gateway: str) -> bool:
+        """Adds it where it is not. Asked for in this way no address need be listed by the ADDs of all other pods."""
+        self._added.append((carrier, gateway))
+        messages = [addresses.add(carrier.index, gateway, carrier.name, tolerated=(errno.EEXIST,))]
+        if address.family(gateway) == 6:  # EEXIST there means the same address with any prefix
+            messages.append(addresses.get(carrier.index, gateway))
+        answers = self._host.ask(*messages)
+        if answers[0].errno != errno.EEXIST:
+            return False
+        self._added.pop()
+        return all(addresses.text_of(reply) == gateway for answer in answers[1:] for reply in answer.replies)
+
+    def _place(self, carrier: Link, gateway: str, gateways: list[str]) -> None:
+        """Let the gateway, just added, stand in the place of others that cannot stand beside it: any IPv4, an
+        overlapping IPv6. Added before the others are looked at: of two networks that meet, one sees the other."""
+        has = addresses.of(self._host, carrier.index, address.family(gateway))
+        conflicts = [other for other in has if other not in gateways and _is_conflict(gateway, other)]
+        if not conflicts:
+            return
+        if not self._conf.force_address:
             raise InvalidConfig(
                 f"{carrier.name} already has address {conflicts[0]}, which is not {gateway}",
                 'give this network a bridge of its own; "forceAddress": true would take the other network its gateway',
             )
         self._replaced += [(carrier, other) for other in conflicts]
-        self._added.append((carrier, gateway))
-        # Removed first: an IPv4 address takes the secondaries of its subnet with it.
-        removals = [addresses.remove(carrier.index, other, GONE) for other in conflicts]
+        # Removed all and added again: an IPv4 address takes the secondaries of its subnet with it.
+        removals = [addresses.remove(carrier.index, other, GONE) for other in (*conflicts, gateway)]
         self._host.ask(*removals, addresses.add(carrier.index, gateway, carrier.name, tolerated=(errno.EEXIST,)))
 
     def _vlan_link(self) -> Link:

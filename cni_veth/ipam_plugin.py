@@ -26,17 +26,20 @@ class IPAM:
     def __init__(self, request: Request, plugin_type: str) -> None:
         self._request = request
         self._has_reserved = False
+        self._conf: object = None
         self._executable = delegate.find(plugin_type, request.path)
         self._own = _own_plugin() if plugin_type in OWN_TYPES and _is_own(self._executable) else None
+        if self._own is None:
+            request.caller.expect_delay(f"{self._executable} has a process of its own and may take its time")
 
     def validate(self) -> None:
         """Our own reads its section before anything is touched; a foreign one does so in its ADD."""
         if self._own is not None:
-            validate_own(self._request)
+            self._conf = validate_own(self._request)
 
     def add(self) -> Result:
         if self._own is not None:
-            result: Result = self._own.add(self._request, self._reserved)
+            result: Result = self._own.add(self._request, self._reserved, self._conf)
             return result
         self._has_reserved = True  # before it is: a signal may come right behind
         try:
@@ -68,16 +71,15 @@ class IPAM:
             verbs[self._request.verb](self._request)
 
 
-def validate_own(request: Request) -> None:
+def validate_own(request: Request) -> object:
     """Read the ipam section as our own plugin does. Raises InvalidConfig (7), InvalidEnvironment (4)."""
-    from ipam import conf
-
-    conf.parse(request)
+    return _own_plugin().validate(request)
 
 
 def _is_own(executable: str) -> bool:
-    """The frozen program is one file under several names."""
-    return bool(getattr(sys, "frozen", False)) and os.path.realpath(executable) == os.path.realpath(sys.executable)
+    """The launcher, which has all our names, lies beside the frozen program."""
+    is_frozen = bool(getattr(sys, "frozen", False))
+    return is_frozen and os.path.dirname(os.path.realpath(executable)) == os.path.dirname(sys.executable)
 
 
 def _own_plugin() -> ModuleType:

@@ -7,9 +7,9 @@ import os
 
 from cni.errors import InterfaceConflict
 from cni_veth.codecs import Attrs, ifinfmsg
-from cni_veth.netlink import NLM_F_CREATE, NLM_F_EXCL, Answer, Message, Socket
+from cni_veth.netlink import NLM_F_CREATE, NLM_F_EXCL, RTM_DELLINK, Answer, Message, Socket
 
-RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK, RTM_NEWLINKPROP = 16, 17, 18, 19, 108
+RTM_NEWLINK, RTM_GETLINK, RTM_SETLINK, RTM_NEWLINKPROP = 16, 18, 19, 108
 IFF_UP, IFF_PROMISC = 0x1, 0x100
 BR_STATE_FORWARDING = 3
 RTEXT_FILTER_SKIP_STATS = 8
@@ -85,9 +85,9 @@ class Link:
         return None if info is None else info.get_attr(name)
 
 
-def find(socket: Socket, name: str = "", index: int = 0) -> Link | None:
+def find(socket: Socket, name: str = "", index: int = 0, altname: str = "") -> Link | None:
     """The link of that name or index, None when there is none."""
-    answer = socket.ask(get(name, index))[0]
+    answer = socket.ask(get(name, index, altname))[0]
     return Link(answer.replies[0]) if answer.replies else None
 
 
@@ -98,11 +98,13 @@ def one(answer: Answer, name: str) -> Link:
     return Link(answer.replies[0])
 
 
-def get(name: str = "", index: int = 0) -> Message:
+def get(name: str = "", index: int = 0, altname: str = "") -> Message:
     attrs: Attrs = [("IFLA_EXT_MASK", RTEXT_FILTER_SKIP_STATS)]
-    if name:
-        attrs.append(("IFLA_IFNAME", name))
-    return Message(_body(attrs, index), RTM_GETLINK, 0, f"look up link {name or index}", (errno.ENODEV,))
+    for key, value in (("IFLA_IFNAME", name), ("IFLA_ALT_IFNAME", altname)):
+        if value:
+            attrs.append((key, value))
+    what = f"look up link {name or altname or index}"
+    return Message(_body(attrs, index), RTM_GETLINK, 0, what, _missing(altname))
 
 
 def ports(socket: Socket, bridge: int) -> list[Link]:
@@ -146,9 +148,12 @@ def delete(name: str = "", index: int = 0, altname: str = "", group: int = 0) ->
         if value:
             attrs.append((key, value))
     what = f"delete link {name or altname or index or f'group {group:#x}'}"
-    # A kernel before 5.5 knows no alternative names: EINVAL, and there is none to delete.
-    tolerated = (errno.ENODEV, errno.EINVAL) if altname else (errno.ENODEV,)
-    return Message(_body(attrs, index), RTM_DELLINK, 0, what, tolerated)
+    return Message(_body(attrs, index), RTM_DELLINK, 0, what, _missing(altname))
+
+
+def _missing(altname: str) -> tuple[int, ...]:
+    """What says that there is none: EINVAL from a kernel before 5.5, which knows no alternative names."""
+    return (errno.ENODEV, errno.EINVAL) if altname else (errno.ENODEV,)
 
 
 def random_mac() -> str:

@@ -6,13 +6,17 @@ requests of a batch. A failed request does not stop the ones behind it. Source: 
 
 from __future__ import annotations
 
+import _socket as socket  # the Python half imports enum and selectors (6 ms)
 import errno
-import socket
 import struct
 import sys
 
 from cni.errors import KernelRefused, TryAgainLater
 from cni_veth.codecs import nlmsg
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NLM_F_REQUEST, NLM_F_ACK = 0x1, 0x4
 NLM_F_CREATE, NLM_F_EXCL, NLM_F_DUMP = 0x400, 0x200, 0x300
@@ -23,7 +27,9 @@ SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK = 270, 10,
 DUMP_TRIES = 8
 BATCH = 64  # an ack takes about 700 bytes of a receive buffer of 208 KiB
 ANSWER_SECONDS = 10  # the kernel answers before send(2) returns; this is for answers that were lost
+RTM_DELLINK, AF_UNSPEC = 17, 0
 _HEADER = struct.Struct("=LHHLL")
+_LINK = struct.Struct("=LHHLLB3xi")  # nlmsghdr and ifinfomsg's family and index
 
 
 class Message:
@@ -106,6 +112,27 @@ class Socket:
                 self._receive(pending)
         return answers
 
+    def begin(self, message: Message, send: Callable[[socket.socket, bytes], None]) -> Answer:
+        """A request that `send` puts on its way; once the socket can be read `end` takes its answer."""
+        self._sequence += 1
+        message.flags |= NLM_F_ACK
+        try:
+            send(self._socket, message.encode(self._sequence))
+        except (OSError, RuntimeError):  # no process, no thread can be made: then it takes its time
+            self._send(message.encode(self._sequence))
+        return Answer(message)
+
+    def end(self, answer: Answer) -> None:
+        """Raises KernelRefused (100)."""
+        pending = {self._sequence: answer}
+        while pending:
+            self._receive(pending)
+        if answer.failure is not None:
+            raise answer.failure
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
     def dump(self, message: Message) -> list[nlmsg]:
         """All objects of a kind. The kernel flags a dump that a change interrupted; it is asked again."""
         for _ in range(DUMP_TRIES):
@@ -121,6 +148,21 @@ class Socket:
             if answer.errno == 0:
                 return answer.replies
         raise TryAgainLater(f"cannot {message.what}", "the kernel's tables changed during every attempt")
+
+    def announces_end_of(self, index: int) -> bool:
+        """Whether the subscribed group has told that the link is gone. Does not wait."""
+        while True:
+            try:
+                data = self._socket.recv(1 << 16, socket.MSG_DONTWAIT)
+            except OSError:  # nothing more; or an overrun: the ack will tell
+                return False
+            offset = 0
+            while offset < len(data):
+                length, kind, _, _, _, family, found = _LINK.unpack_from(data, offset)
+                # a bridge tells of AF_BRIDGE when it loses a port, which still exists
+                if (kind, family, found) == (RTM_DELLINK, AF_UNSPEC, index):
+                    return True
+                offset += (length + 3) & ~3
 
     def wait(self, seconds: float) -> bool:
         """Wait for a notification of the subscribed groups; True when something came."""

@@ -10,29 +10,14 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import sys
 from io import FileIO
 
 from cni.errors import InvalidNetns, KernelRefused
+from cni_veth.namespaces import CLONE_NEWNET, enter
 from cni_veth.netlink import Socket
 
-CLONE_NEWNET = 0x40000000
 NS_GET_NSTYPE = 0xB703  # ioctl_nsfs(2)
 OWN = "/proc/thread-self/ns/net"
-
-if sys.version_info >= (3, 12):
-
-    def _setns(fd: int) -> None:
-        os.setns(fd, CLONE_NEWNET)
-
-else:
-
-    def _setns(fd: int) -> None:
-        import ctypes
-
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.setns(fd, CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), "setns")
 
 
 class Netns:
@@ -81,12 +66,12 @@ class Netns:
     def __enter__(self) -> Netns:
         try:
             self._home = FileIO(OWN)
-            _setns(self.fd)
+            enter(self.fd, CLONE_NEWNET)
         except OSError as error:
             raise KernelRefused(f"enter network namespace {self.path}", error.errno or 0, "CAP_SYS_ADMIN?") from None
         return self
 
     def __exit__(self, *error: object) -> None:
         if self._home is not None:
-            _setns(self._home.fileno())
+            enter(self._home.fileno(), CLONE_NEWNET)
             self._home = None

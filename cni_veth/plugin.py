@@ -38,6 +38,7 @@ def add(request: Request, deliver: Callable[[Result], None]) -> Result:
     netns = Netns.open(request.netns)
     host, inner = Socket(), netns.socket()
     veth.refuse_existing(inner, request)
+    request.caller.begin()
     with Undo() as undo:
         bridge, name = Bridge(host, conf, request), veth.host_name()
         undo.push(bridge.withdraw)
@@ -98,8 +99,7 @@ def check(request: Request) -> None:
 def delete(request: Request) -> None:
     """Remove what ADD made; what is missing is success. The address goes last, and is kept while its link cannot be
     deleted: whoever got it next would share it."""
-    netns = Netns.open_if_any(request.netns)
-    veth.delete(Socket(), None if netns is None else netns.socket(), request)
+    veth.delete(Socket(), Netns.open_if_any(request.netns), request)
     ipam = _delegate(request)
     if ipam is not None:
         ipam.delete()

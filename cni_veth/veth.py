@@ -7,7 +7,7 @@ import os
 
 from cni.errors import InterfaceConflict
 from cni.request import Request
-from cni_veth import links, sysctl, tag, vlan
+from cni_veth import links, removal, sysctl, tag, vlan
 from cni_veth.codecs import Attrs
 from cni_veth.conf import VethConf
 from cni_veth.links import Link
@@ -74,17 +74,26 @@ def discard(name: str, host: Socket) -> None:
     host.ask(links.delete(name))
 
 
-def delete(host: Socket, pod: Socket | None, request: Request) -> None:
+def delete(host: Socket, netns: Netns | None, request: Request) -> None:
     """Delete the pair by its tag, then a veth that has the name in the pod and no other owner's tag: another
     version or the reference plugin made it. A link of another kind is not ours. Missing is success."""
-    host.ask(links.delete(altname=tag.altname(request.name, request.owner)))
+    mine = links.find(host, altname=tag.altname(request.name, request.owner))
+    if mine is not None:
+        monitors = [(Socket(links.RTMGRP_LINK), mine.index)]
+        if netns is not None and mine.peer_index:
+            monitors.append((netns.socket(links.RTMGRP_LINK), mine.peer_index))
+        removal.delete(host, mine.index, monitors)
+    pod = netns.socket() if netns is not None else None
     left = links.find(pod, request.ifname) if pod is not None else None
-    if pod is None or left is None or left.kind != "veth":
+    if netns is None or pod is None or left is None or left.kind != "veth":
         return
     peer = links.find(host, index=left.peer_index)
-    mine = tag.alias(request.name, request.owner)
-    if peer is None or peer.peer_index != left.index or peer.alias == mine or not tag.is_ours(peer.alias):
-        pod.ask(links.delete(index=left.index))
+    alias = tag.alias(request.name, request.owner)
+    if peer is None or peer.peer_index != left.index or peer.alias == alias or not tag.is_ours(peer.alias):
+        monitors = [(netns.socket(links.RTMGRP_LINK), left.index)]
+        if peer is not None:
+            monitors.append((Socket(links.RTMGRP_LINK), peer.index))
+        removal.delete(pod, left.index, monitors)
 
 
 def _create(name: str, netns: Netns, conf: VethConf, request: Request, bridge: Link, mtu: int, pod_mac: str) -> Message:

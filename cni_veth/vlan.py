@@ -12,7 +12,7 @@ from cni_veth import links
 from cni_veth.codecs import Attrs, ifinfmsg
 from cni_veth.conf import VethConf
 from cni_veth.links import Link
-from cni_veth.netlink import Message, Socket
+from cni_veth.netlink import RTM_DELLINK, Message, Socket
 
 AF_BRIDGE = 7
 RTEXT_FILTER_BRVLAN = 2
@@ -41,7 +41,7 @@ def add(port: Link, vids: list[tuple[int, int]], flags: int = 0) -> Message:
 def remove(port: Link, vid: int) -> Message:
     entries: Attrs = [("IFLA_BRIDGE_VLAN_INFO", {"flags": PVID | UNTAGGED, "vid": vid})]
     what = f"take port {port.name} out of VLAN {vid}"
-    return Message(_body(port.index, entries), links.RTM_DELLINK, 0, what, (errno.ENOENT,))
+    return Message(_body(port.index, entries), RTM_DELLINK, 0, what, (errno.ENOENT,))
 
 
 def assign(host: Socket, conf: VethConf, port: Link, is_trunk: bool = True) -> None:

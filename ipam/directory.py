@@ -1,28 +1,36 @@
 """A locked directory whose files appear whole or not at all; every method raises OSError.
 
-A file is written under another name, flushed where it matters, then linked or renamed into place. One such
-name is enough, as it is only used under the lock; what a crash leaves there, the next one in removes.
+A file is written under another name, then renamed into place. One such name is enough, as it is only used under
+the lock; what a crash leaves there, the next one to write or to list removes. Nothing is flushed: no pod outlives
+a power cut, so no lease need, and what one leaves empty or torn is no lease or GC's.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import time
 
 from ipam import lock
 
 UNFINISHED = ".cni-ipam.unfinished"
+CLOCK_LAG = 1 << 26  # ns; what the kernel writes into an mtime is up to one tick of 10 ms old
 LONGEST = 4096  # bytes read of a file; libcni's cache file name alone keeps an owner below 255
 
 
 class Directory:
-    """Open and locked from construction to `close`. Contents come without surrounding white space."""
+    """Open and locked from construction to `close`. Contents come without surrounding white space.
 
-    __slots__ = ("_fd", "_lock", "_made", "path")
+    `mtime` is the directory's when it was locked, in ns; `key` tells it from all others of this machine.
+    """
+
+    __slots__ = ("_fd", "_is_unfinished", "_lock", "_made", "is_changed", "key", "mtime", "path")
 
     def __init__(self, path: str, wait: float) -> None:
         """Raises OSError, TryAgainLater (11)."""
         self.path = path
+        self.is_changed = False
+        self._is_unfinished = False
         self._made: dict[str, int] = {}  # name -> inode
         self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -30,14 +38,21 @@ class Directory:
         except BaseException:
             os.close(self._fd)
             raise
+        status = os.fstat(self._fd)
+        self.mtime = status.st_mtime_ns
+        self.key = f"{status.st_dev}-{status.st_ino}"
 
     def close(self) -> None:
-        self._discard_unfinished()
+        if self._is_unfinished:
+            self._discard_unfinished()
         os.close(self._lock)
         os.close(self._fd)
 
     def names(self) -> list[str]:
-        return os.listdir(self._fd)
+        names = os.listdir(self._fd)
+        if UNFINISHED in names:
+            self._discard_unfinished()
+        return names
 
     def read(self, name: str) -> bytes:
         """b"" where there is no such file."""
@@ -50,24 +65,35 @@ class Directory:
         finally:
             os.close(fd)
 
+    def is_in_use(self, name: str) -> bool:
+        """Whether there is something else than a file without content."""
+        try:
+            return self.read(name) != b""
+        except IsADirectoryError:
+            return True
+
     def create(self, name: str, content: bytes) -> bool:
         """Make the file, or take over one without content; False where there is one with content."""
-        self._made[name] = self._write(content, flush=True)  # noted first: a signal may end us after the link
-        try:
-            os.link(UNFINISHED, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
-        except FileExistsError:
-            if self._is_in_use(name):
-                return False
-            self._put(name)
+        if self.is_in_use(name):
+            return False
+        self._made[name] = self._write(content)  # noted first: a signal may end us after the rename
+        os.rename(UNFINISHED, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+        self._is_unfinished = False
         return True
 
-    def replace(self, name: str, content: bytes) -> None:
-        """A file that may be lost or stale after a power cut, but never torn before it."""
-        self._write(content)
-        self._put(name)
+    def overwrite(self, name: str, content: bytes) -> None:
+        """A hint, which a crash may mix with the one before: ext4 flushes a file that is renamed over another."""
+        self.is_changed = True  # where it is a new one
+        fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600, dir_fd=self._fd)
+        try:
+            _write_whole(fd, content)
+            os.ftruncate(fd, len(content))
+        finally:
+            os.close(fd)
 
     def remove(self, name: str) -> None:
         """A file that is not there is success."""
+        self.is_changed = True
         try:
             os.unlink(name, dir_fd=self._fd)
         except FileNotFoundError:
@@ -78,57 +104,63 @@ class Directory:
         for name, inode in self._made.items():
             try:
                 if os.stat(name, dir_fd=self._fd).st_ino == inode:
-                    os.unlink(name, dir_fd=self._fd)
+                    self.remove(name)
             except OSError:
                 continue  # the error that led here is the one to tell; DEL will remove the rest
 
-    def sync(self) -> None:
-        os.fsync(self._fd)
+    def stamp(self) -> int:
+        """Give the directory an mtime that it never had and no change will give it; it in ns, as the disk keeps it."""
+        ns = time.time_ns() - CLOCK_LAG - int.from_bytes(os.urandom(4), "big")
+        os.utime(self._fd, ns=(ns, ns))
+        self.is_changed = False
+        return os.fstat(self._fd).st_mtime_ns
 
     def probe(self) -> None:
         """Whether a file could be written now."""
         self._write(b"probe")
+        self._discard_unfinished()
+        self._is_unfinished = False
 
-    def _is_in_use(self, name: str) -> bool:
+    def _write(self, content: bytes) -> int:
+        """The inode of UNFINISHED with that content."""
+        self.is_changed = self._is_unfinished = True
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
-            return self.read(name) != b""
-        except IsADirectoryError:
-            return True
-
-    def _write(self, content: bytes, flush: bool = False) -> int:
-        self._discard_unfinished()  # never overwritten: it may be the second name of a finished file
-        fd = os.open(UNFINISHED, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=self._fd)
+            fd = os.open(UNFINISHED, flags, 0o600, dir_fd=self._fd)
+        except FileExistsError:
+            self._discard_unfinished()  # never overwritten: older versions left second names of finished files
+            fd = os.open(UNFINISHED, flags, 0o600, dir_fd=self._fd)
         try:
-            if os.write(fd, content) != len(content):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            if flush:
-                os.fsync(fd)
+            _write_whole(fd, content)
             return os.fstat(fd).st_ino
         finally:
             os.close(fd)
 
-    def _put(self, name: str) -> None:
-        os.rename(UNFINISHED, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
-
     def _discard_unfinished(self) -> None:
+        self.is_changed = True
         try:
             os.unlink(UNFINISHED, dir_fd=self._fd)
         except OSError:
             pass  # there is none, or O_EXCL will tell
 
 
-def make(path: str) -> None:
-    """mkdir -p, every level 0755; os.makedirs would give parents 0777."""
+def _write_whole(fd: int, content: bytes) -> None:
+    if os.write(fd, content) != len(content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def make(path: str, mode: int = 0o755) -> None:
+    """mkdir -p, every level with that mode; os.makedirs would give parents 0777."""
     try:
-        os.mkdir(path, 0o755)
+        os.mkdir(path, mode)
     except FileExistsError:
         return
     except FileNotFoundError:
         parent = os.path.dirname(path)
         if not parent:
             raise
-        make(parent)
+        make(parent, mode)
         try:
-            os.mkdir(path, 0o755)
+            os.mkdir(path, mode)
         except FileExistsError:
             return  # by another ADD meanwhile

@@ -103,12 +103,18 @@ make_venv() {
         rm -rf .venv
         "$python" -m venv .venv
     fi
-    lock=$(sha256sum <requirements.lock)
-    if [ "$(cat .venv/requirements.sha256 2>/dev/null)" != "$lock" ]; then
-        say "installing requirements.lock into .venv"
+    install_locked requirements.lock
+    [ "$purpose" = check ] || install_locked packaging/launcher/zig.lock
+}
+
+install_locked() {
+    lock=$(sha256sum <"$1")
+    stamp=.venv/$(basename "$1" .lock).sha256
+    if [ "$(cat "$stamp" 2>/dev/null)" != "$lock" ]; then
+        say "installing $1 into .venv"
         .venv/bin/python -m pip install -q --disable-pip-version-check --no-input \
-            --only-binary :all: --require-hashes -r requirements.lock </dev/null >&2
-        echo "$lock" >.venv/requirements.sha256
+            --only-binary :all: --require-hashes -r "$1" </dev/null >&2
+        echo "$lock" >"$stamp"
     fi
 }
 

@@ -1,8 +1,9 @@
 #!/bin/sh
-# Builds dist/cni from the tree, by PyInstaller of .venv; the same sources give the same bytes.
+# Builds dist/cni from the tree, by PyInstaller and zig of .venv; the same sources give the same bytes.
 #
-#   dist/cni/bin/{cni-veth,cni-ipam,loopback} -> ../cni-veth-<version>/cni-veth
-#   dist/cni/cni-veth-<version>/{cni-veth,_internal/,10-cni-veth.conflist,LICENSE}
+#   dist/cni/bin/{cni-veth,cni-ipam,loopback} -> ../cni-veth-<version>/launcher
+#   dist/cni/bin/cni-vethd                    -> ../cni-veth-<version>/cni-veth
+#   dist/cni/cni-veth-<version>/{launcher,cni-veth,_internal/,BUILD,10-cni-veth.conflist,systemd/,LICENSE}
 #   dist/cni/install.sh          installs that on a node, which needs neither make nor Python
 set -eu
 umask 022
@@ -18,6 +19,7 @@ sources=$({
     find cni cni_veth ipam packaging -type f ! -name '*.pyc' -exec sha256sum {} + | LC_ALL=C sort -k 2
 } | sha256sum)
 [ "$(cat dist/cni/.sources 2>/dev/null)" != "$sources" ] || exit 0
+build=${sources%% *}
 
 echo "build: dist/cni of cni-veth $version" >&2
 export PYTHONHASHSEED=0 SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-315532800}" # 1980-01-01, the first date of zip
@@ -25,15 +27,24 @@ export PYINSTALLER_CONFIG_DIR="$PWD/build/pyinstaller"
 .venv/bin/python -m PyInstaller --noconfirm --clean --log-level WARN \
     --workpath build/work --distpath build/program packaging/cni-veth.spec </dev/null
 
+# Static, because it starts six times as fast, and on a node of any C library.
+export ZIG_GLOBAL_CACHE_DIR="$PWD/.venv/zig" ZIG_LOCAL_CACHE_DIR="$PWD/build/zig"
+.venv/bin/python -m ziglang cc -target "$(uname -m)-linux-musl" -static -O2 -s -Wall -Wextra -Werror \
+    -DBUILD="\"$build\"" -o build/launcher packaging/launcher/launcher.c </dev/null
+
 rm -rf build/cni
 mkdir -p build/cni/bin
 program=cni-veth-$version
 mv build/program/cni-veth "build/cni/$program"
+mv build/launcher "build/cni/$program/"
+echo "$build" >"build/cni/$program/BUILD"
 cp LICENSE packaging/10-cni-veth.conflist "build/cni/$program/"
+cp -R packaging/systemd "build/cni/$program/"
 cp packaging/install.sh build/cni/
 for name in cni-veth cni-ipam loopback; do
-    ln -s "../$program/cni-veth" "build/cni/bin/$name"
+    ln -s "../$program/launcher" "build/cni/bin/$name"
 done
+ln -s "../$program/cni-veth" build/cni/bin/cni-vethd
 chmod -R u=rwX,go=rX build/cni
 echo "$sources" >build/cni/.sources
 find build/cni -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +

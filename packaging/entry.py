@@ -1,5 +1,15 @@
-"""What the frozen program runs."""
+"""What the frozen program runs. tests/packaging/test_modules.py holds what a call loads of it."""
 
-from cni_veth.__main__ import main
+import gc
+import os
+import sys
 
-raise SystemExit(main())
+gc.set_threshold(20_000)  # a call makes 12,000 objects and no garbage worth looking for (1 ms)
+
+from cni_veth.__main__ import main  # noqa: E402
+
+code = main()
+for stream in (sys.stdout, sys.stderr):
+    if stream is not None:
+        stream.flush()
+os._exit(code)  # Python's own way out takes every object apart (2.5 ms)

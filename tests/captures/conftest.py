@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.netns.conftest import built, node
+from tests.netns.conftest import built, mode, node, pytest_generate_tests, server
 
-__all__ = ["built", "node"]
+__all__ = ["built", "mode", "node", "pytest_generate_tests", "server"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.world import BIN, Node, Plugin, Pod
+from tests.world.server import NOBODY, Server
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -16,10 +17,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.root)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test of a node runs twice: served by cni-vethd, and without it. Where a test follows the system calls of
+    the process that it starts, that must be the program itself."""
+    if "mode" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("standalone")
+        metafunc.parametrize("mode", ["standalone"] if marker else ["server", "standalone"], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def server(built: None) -> Iterator[Server]:
+    """One for all nodes of all tests."""
+    with Server.running() as server:
+        yield server
+
+
 @pytest.fixture
-def node() -> Iterator[Node]:
+def mode(request: pytest.FixtureRequest) -> str:
+    chosen: str = request.param
+    return chosen
+
+
+@pytest.fixture
+def node(mode: str, request: pytest.FixtureRequest) -> Iterator[Node]:
     """A node of its own for each test, removed after it."""
-    with Node() as node:
+    socket = request.getfixturevalue("server").socket if mode == "server" else NOBODY
+    with Node(socket) as node:
         yield node
 
 

@@ -55,6 +55,7 @@ def test_zero_byte_file_is_removed_by_gc(ipam: Plugin, node: Node) -> None:
     assert node.leases() == {}
 
 
+@pytest.mark.standalone
 @pytest.mark.parametrize("verb", ["ADD", "CHECK", "DEL", "GC", "STATUS"])
 def test_held_lock_is_waited_for_10_s_and_then_code_11_names_the_holder(ipam: Plugin, node: Node, verb: str) -> None:
     """strace turns the timer of 10 s into one of 1 ms; without any timer this would never end."""
@@ -79,17 +80,17 @@ def test_lock_is_waited_for_and_then_taken(ipam: Plugin, node: Node) -> None:
         assert waiting.stdin
         waiting.stdin.write(json.dumps(node.network("10.1.0.0/29")))
         waiting.stdin.close()
-        while not is_waiting_for_a_lock(waiting.pid):
+        while not is_waited_for(store / "lock"):
             assert waiting.poll() is None, "the lock was not waited for"
         assert files(store).keys() == {"lock"}
     assert waiting.wait(10) == 0
     assert node.leases() == {"10.1.0.2": ("c1", "eth0")}
 
 
-def is_waiting_for_a_lock(pid: int) -> bool:
-    """A line of proc_locks(5) such as `1: -> FLOCK ADVISORY WRITE 4711 ...`."""
+def is_waited_for(lock: Path) -> bool:
+    """A line of proc_locks(5) such as `1: -> FLOCK ADVISORY WRITE 4711 fe:00:1234 0 EOF`."""
     lines = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
-    return any(words[1] == "->" and words[5] == str(pid) for words in lines)
+    return any(words[1] == "->" and words[6].endswith(f":{lock.stat().st_ino}") for words in lines)
 
 
 @pytest.mark.parametrize("args", ["", "IP=10.1.0.2", "IP=10.1.0.2,fd00::2", "IP=10.1.0.5,fd00::2"])

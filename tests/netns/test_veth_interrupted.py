@@ -23,6 +23,7 @@ def traced(node: Node, plugin: Plugin, pod: Pod, *options: str) -> tuple[int, st
     return process.returncode, stdout, log.read_text()
 
 
+@pytest.mark.standalone
 @pytest.mark.parametrize("has_bridge", [False, True], ids=["fresh node", "existing bridge"])
 def test_an_add_interrupted_at_any_netlink_call_leaves_all_or_nothing(
     node: Node, pod: Pod, plugin: Plugin, has_bridge: bool

@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.world import Node, Plugin, Pod
 from tests.world.scripted import STOP, ScriptedIPAM, failure
 
@@ -40,6 +42,7 @@ def is_locked(file: Path) -> bool:
     return False
 
 
+@pytest.mark.standalone
 def test_a_bridge_is_not_taken_back_while_another_add_is_about_to_attach(node: Node, plugin: Plugin) -> None:
     """The other one is held between finding the bridge and attaching to it, until the maker has given up."""
     run = node.dir / "run"

@@ -58,6 +58,7 @@ def test_delegate_of_every_verb_sees_the_callers_environment_and_stdin(
         attached = verb not in ("GC", "STATUS")
         assert environ(node, verb) == extra | {
             "PATH": PATH,
+            **node.environment,
             "CNI_COMMAND": verb,
             "CNI_CONTAINERID": pod.container_id if attached else "",
             "CNI_NETNS": pod.path if attached else "",

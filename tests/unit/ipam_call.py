@@ -34,6 +34,7 @@ def ipam_request(
         "CNI_NETNS": "/run/netns/pod",
         "CNI_IFNAME": ifname,
         "CNI_ARGS": cni_args,
+        "CNI_VETH_RUN_DIR": run_dir(ipam),
     }
     document = {"cniVersion": version, "name": "net1", "type": "cni-veth"} | conf
     if ipam is not None:
@@ -42,6 +43,12 @@ def ipam_request(
     request = Request.read(environ, json.dumps(document).encode())
     request.validate()
     return request
+
+
+def run_dir(ipam: object) -> str:
+    """Beside `dataDir`; where there is none the index has no place either."""
+    data_dir = ipam.get("dataDir") if isinstance(ipam, dict) else None
+    return os.path.join(os.path.dirname(data_dir), "run") if isinstance(data_dir, str) else os.devnull
 
 
 def single(ipam: Conf, **range_: str) -> Conf:

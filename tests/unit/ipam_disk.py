@@ -6,15 +6,25 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from ipam import lock
 from ipam.store import Store
+
+INDEXES = "run/ipam"
 
 
 def files(network: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in network.iterdir()}
 
 
+def make(data_dir: Path | str, wait: float = lock.WAIT) -> Store:
+    """The store of net1, opened; the indexes lie beside it."""
+    return Store.make(str(data_dir), "net1", f"{data_dir}/{INDEXES}", wait)
+
+
 def reopen(network: Path) -> Store:
-    found = Store.find(str(network.parent), network.name)
+    found = Store.find(str(network.parent), network.name, str(network.parent / INDEXES))
     assert found is not None
     return found
 
@@ -24,3 +34,21 @@ def fail_with(number: int) -> Any:
         raise OSError(number, os.strerror(number))
 
     return fail
+
+
+class Listings:
+    """How often the store was listed since it was last asked: never, where the index was believed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._number = 0
+        self._listdir = os.listdir
+        monkeypatch.setattr(os, "listdir", self._count)
+
+    def _count(self, path: int | str = ".") -> list[str]:
+        names = self._listdir(path)
+        self._number += isinstance(path, int) and "lock" in names  # by a descriptor: not this test's own
+        return names
+
+    def since(self) -> int:
+        number, self._number = self._number, 0
+        return number

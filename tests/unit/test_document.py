@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,6 +14,8 @@ from hypothesis import strategies as st
 
 from cni.document import LIMIT, decode, encode, kind
 from cni.errors import DecodingFailure
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 # As json.loads gives it: no lone surrogates, no NUL, whole numbers of the size that JSON numbers have elsewhere.
 text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=6)
@@ -33,6 +39,11 @@ def test_any_object_is_decoded_as_the_standard_library_does(document: dict[str, 
     assert decode(encode(document).encode(), "x") == document
 
 
+@given(objects)
+def test_any_object_is_encoded_as_the_standard_library_does(document: dict[str, object]) -> None:
+    assert encode(document) == json.dumps(document, indent=4, sort_keys=True, ensure_ascii=False)
+
+
 @given(st.binary(max_size=60))
 def test_no_bytes_raise_anything_but_code_6(data: bytes) -> None:
     try:
@@ -41,12 +52,59 @@ def test_no_bytes_raise_anything_but_code_6(data: bytes) -> None:
         assert error.msg.startswith("x")
 
 
-@given(st.text(st.sampled_from('{}[]":,\\u0d8a 1eE+-.NanIfity\ttrue'), max_size=40))
+near_json = st.text(st.sampled_from('{}[]":,\\u0d8a 1eE+-.NanIfity\ttrue\n\r\f\ufeff'), max_size=40)
+
+
+@given(near_json)
 def test_no_near_json_raises_anything_but_code_6(data: str) -> None:
     try:
         assert decode(data.encode(), "x") == json.loads(data)
     except DecodingFailure:
         pass
+
+
+@given(near_json | st.builds("{}{}{}".format, near_json, objects.map(json.dumps), near_json))
+def test_what_is_no_json_is_told_in_the_words_of_the_standard_library(data: str) -> None:
+    try:
+        json.loads(data)
+    except ValueError as error:
+        assert failure(data.encode()).details.startswith(f"{error}; the first bytes are ")
+    else:
+        try:
+            decode(data.encode(), "stdin")
+        except DecodingFailure as refused:  # JSON, and yet no configuration
+            assert refused.msg != "stdin is not JSON"
+
+
+FRESH = """
+import sys
+from cni.document import decode
+assert "json" not in sys.modules
+try:
+    decode(sys.stdin.buffer.read(), "stdin")
+except ValueError as error:
+    raise AssertionError from error
+except Exception as error:
+    print(type(error).__name__, error.details)
+"""
+
+
+@pytest.mark.parametrize(
+    "data", ["", "{", '{"name": "net"', '{"a": 1,}', "{} {}", '{"a": "\t"}', '{"a": "\\x"}', "[1 2]"]
+)
+def test_a_process_that_has_not_imported_json_says_the_same(data: str) -> None:
+    """The scanner in C takes its exception from sys.modules; without one it leaves none set."""
+    command = [sys.executable, "-c", FRESH]
+    done = subprocess.run(command, input=data, capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    assert done.stdout == f"DecodingFailure {failure(data.encode()).details}\n"
+
+
+@pytest.mark.parametrize("value", [{1, 2}, b"", object()], ids=["set", "bytes", "object"])
+def test_what_json_cannot_hold_is_a_type_error_as_in_the_standard_library(value: object) -> None:
+    with pytest.raises(TypeError) as theirs:
+        json.dumps({"a": value})
+    with pytest.raises(TypeError, match=f"^{re.escape(str(theirs.value))}$"):
+        encode({"a": [value]})
 
 
 @given(objects, st.data())

@@ -12,9 +12,9 @@ from cni.errors import (
     IOFailure,
     TryAgainLater,
 )
+from cni.result import Result
 from cni.versions import SUPPORTED
 from ipam import plugin
-from ipam.store import Store
 from tests.unit.ipam_call import TWO_SETS, Conf, add, check, delete, ipam_request, leases, prev, single, status
 
 ROUTES = [
@@ -176,15 +176,24 @@ def test_a_bad_configuration_touches_nothing(ipam: Conf, network: Path) -> None:
     assert not network.parent.exists()
 
 
-def test_an_interrupted_add_gives_everything_back(ipam: Conf, network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(store: Store) -> None:
+def test_an_interrupted_add_gives_everything_back(ipam: Conf, network: Path) -> None:
+    def interrupt(result: Result) -> None:
         assert len(leases(network)) == 2
         raise TryAgainLater("interrupted by SIGTERM")
 
-    monkeypatch.setattr(Store, "sync", interrupt)
     with pytest.raises(TryAgainLater):
-        add(ipam)
+        plugin.add(ipam_request("ADD", ipam), interrupt)
     assert leases(network) == {}
+
+
+def test_add_takes_what_validate_has_read(ipam: Conf, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = ipam_request("ADD", ipam)
+    conf = plugin.validate(request)
+    monkeypatch.setattr(plugin, "parse", None)
+    assert [ip.address for ip in plugin.add(request, lambda result: None, conf).ips] == [
+        "10.1.2.2/24",
+        "2001:db8:1::2/64",
+    ]
 
 
 def test_an_ipv6_48_costs_no_more_than_a_24(ipam: Conf, network: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from cni.errors import (
     CheckFailed,
     CNIError,
+    IOFailure,
     PluginNotAvailable,
 )
 from tests.unit.ipam_call import Conf, add, check, delete, prev, status
@@ -99,6 +100,15 @@ def test_status_is_50_when_the_store_cannot_be_used(
     monkeypatch.setattr(os, "write", fail)
     with pytest.raises(PluginNotAvailable, match=f"cannot write to the store {network}: Read-only file system"):
         status(ipam)
+
+
+def test_status_is_50_when_a_lease_cannot_be_read_as_add_then_fails(ipam: Conf, network: Path) -> None:
+    add(ipam, "c1")
+    os.symlink("10.1.2.9", network / "10.1.2.9")  # ELOOP, for root as well
+    with pytest.raises(PluginNotAvailable, match=f"cannot read 1 leases in {network}"):
+        status(ipam)
+    with pytest.raises(IOFailure, match=f"cannot read 1 leases in {network}"):
+        add(ipam, "c2")
 
 
 def test_status_of_a_bad_configuration_is_7(ipam: Conf) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cni.errors import TryAgainLater
-from ipam.store import Store
+from tests.unit.ipam_disk import make, reopen
 
 HOLD = "import fcntl, os, sys; fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX); print('held'); input()"
 
@@ -19,12 +19,6 @@ HOLD = "import fcntl, os, sys; fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fc
 @pytest.fixture
 def network(tmp_path: Path) -> Path:
     return tmp_path / "net1"
-
-
-def reopen(network: Path) -> Store:
-    found = Store.find(str(network.parent), network.name)
-    assert found is not None
-    return found
 
 
 def hold_lock(network: Path) -> subprocess.Popen[str]:
@@ -36,13 +30,13 @@ def hold_lock(network: Path) -> subprocess.Popen[str]:
 
 
 def test_the_wait_for_the_lock_is_bounded_and_names_the_holder(tmp_path: Path, network: Path) -> None:
-    with Store.make(str(tmp_path), "net1"):
+    with make(tmp_path):
         pass
     holder = hold_lock(network)
     try:
         began = time.monotonic()
         with pytest.raises(TryAgainLater) as caught:
-            Store.make(str(tmp_path), "net1", wait=0.3)
+            make(tmp_path, wait=0.3)
         assert 0.25 < time.monotonic() - began < 5
         assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
         assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
@@ -57,7 +51,7 @@ def test_the_wait_for_the_lock_is_bounded_and_names_the_holder(tmp_path: Path, n
 
 
 def test_the_lock_is_taken_as_soon_as_it_is_free(tmp_path: Path, network: Path) -> None:
-    with Store.make(str(tmp_path), "net1"):
+    with make(tmp_path):
         pass
     holder = hold_lock(network)
     release = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.3); print()"], stdout=holder.stdin)
@@ -82,8 +76,8 @@ def test_the_lock_of_a_cleared_directory_is_not_held(
         flock(fd, how)
 
     monkeypatch.setattr(fcntl, "flock", clear_then_flock)
-    with Store.make(str(tmp_path), "net1"):
+    with make(tmp_path):
         monkeypatch.undo()
         assert (network / "lock").exists()
         with pytest.raises(TryAgainLater):
-            Store.make(str(tmp_path), "net1", wait=0.1)
+            make(tmp_path, wait=0.1)

@@ -13,7 +13,7 @@ import pytest
 from cni.errors import IOFailure
 from ipam.ranges import parse_ip
 from ipam.store import Store
-from tests.unit.ipam_disk import fail_with, files
+from tests.unit.ipam_disk import fail_with, files, make
 
 POD = ("c1", "eth0")
 IP = parse_ip("10.1.0.5")
@@ -28,7 +28,7 @@ def usual_umask() -> Iterator[None]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.make(str(tmp_path), "net1") as store:
+    with make(tmp_path) as store:
         yield store
 
 
@@ -38,7 +38,7 @@ def network(tmp_path: Path) -> Path:
 
 
 def test_layout_is_host_locals_byte_for_byte(tmp_path: Path) -> None:
-    with Store.make(f"{tmp_path}/deep/er", "net1") as store:
+    with make(f"{tmp_path}/deep/er") as store:
         assert store.reserve(IP, POD, 0)
         assert store.reserve(parse_ip("FD00:0::000a"), POD, 1)
     network = tmp_path / "deep/er/net1"
@@ -58,7 +58,7 @@ def test_layout_is_host_locals_byte_for_byte(tmp_path: Path) -> None:
 
 def test_the_umask_counts_as_it_does_for_the_reference(tmp_path: Path) -> None:
     os.umask(0o077)
-    with Store.make(str(tmp_path), "net1") as store:
+    with make(tmp_path) as store:
         store.reserve(IP, POD, 0)
     assert stat.S_IMODE((tmp_path / "net1").stat().st_mode) == 0o700
     assert stat.S_IMODE((tmp_path / "net1/lock").stat().st_mode) == 0o700
@@ -66,7 +66,7 @@ def test_the_umask_counts_as_it_does_for_the_reference(tmp_path: Path) -> None:
 
 def test_a_relative_data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with Store.make("state", "net1"):
+    with make("state"):
         assert (tmp_path / "state/net1/lock").exists()
 
 
@@ -183,8 +183,8 @@ def test_an_unreadable_lease_fails_a_listing_but_not_the_release_of_others(
 
 
 def test_finding_makes_nothing(tmp_path: Path) -> None:
-    assert Store.find(str(tmp_path), "net1") is None
-    assert Store.find(f"{tmp_path}/deep", "net1") is None
+    assert Store.find(str(tmp_path), "net1", f"{tmp_path}/run") is None
+    assert Store.find(f"{tmp_path}/deep", "net1", f"{tmp_path}/run") is None
     assert list(tmp_path.iterdir()) == []
 
 
@@ -193,14 +193,14 @@ def test_a_file_where_a_directory_must_be(tmp_path: Path) -> None:
     for opener in (Store.make, Store.find):
         for data_dir in (f"{tmp_path}/file", f"{tmp_path}/file/deep"):
             with pytest.raises(IOFailure, match=f"cannot open the store {data_dir}/net1: Not a directory") as caught:
-                opener(data_dir, "net1")
+                opener(data_dir, "net1", f"{tmp_path}/run")
             assert "ipam.dataDir" in caught.value.details
 
 
 def test_a_dangling_link_as_data_dir(tmp_path: Path) -> None:
     (tmp_path / "data").symlink_to("nowhere")
     with pytest.raises(IOFailure, match=r"cannot open the store .*: No such file or directory"):
-        Store.make(f"{tmp_path}/data", "net1")
+        make(f"{tmp_path}/data")
 
 
 def test_probe_tells_whether_a_lease_could_be_written(

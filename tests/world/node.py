@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -31,9 +33,13 @@ class Node(Namespace):
     dir: Path
     """For everything on disk: the IPAM store, confs, caches."""
 
-    def __init__(self) -> None:
+    server: str
+    """CNI_VETH_SOCKET of what is started here: cni-vethd's socket, or the path of none."""
+
+    def __init__(self, server: str = "/nonexistent") -> None:
         name = ownership.new_name()
         super().__init__(f"{name}-node")
+        self.server = server
         self._stem = name
         self._members: list[Namespace] = [self]
 
@@ -60,6 +66,14 @@ class Node(Namespace):
             ownership.remove([self._stem, *(member.name for member in self._members)])
             for member in self._members:
                 member.reap()
+
+    def start(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        return super().start(argv, {**self.environment, **({"LC_ALL": "C"} if env is None else env)})
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Where the plugins find a server, and keep what they would keep below /run."""
+        return {"CNI_VETH_SOCKET": self.server, "CNI_VETH_RUN_DIR": str(self.dir / "run")}
 
     @property
     def store(self) -> Path:

@@ -1,0 +1,155 @@
+"""A launcher at the other end of a socket, as a worker sees it: the request, and the way back.
+
+The messages are listed in packaging/launcher/launcher.c. The launcher prints, not the worker: so a worker that is
+killed has either printed nothing or is not needed any more, and the launcher knows which.
+"""
+
+from __future__ import annotations
+
+import array
+import fcntl
+import os
+import signal
+import socket
+import struct
+
+from cni import signals
+from cni.caller import Caller, encoded
+from cni.errors import TryAgainLater
+
+REQUEST_SECONDS = 1.0  # from our greeting to the request, which the launcher has ready
+PRINT_SECONDS = 60.0  # a runtime that reads no stdout for that long has lost the result
+LONGEST_REQUEST = 1 << 18  # a socket's default buffer; the launcher executes the standalone for more
+LONGEST_REPLY = 1 << 16
+DESCRIPTORS = 5
+SO_SNDBUFFORCE = 32  # socket(7); Python has no name for it
+_UCRED = struct.Struct("3i")
+
+
+class Declined(BaseException):
+    """This call is better served by a process of its own. Not an Exception: nothing may take it for a failure."""
+
+
+class Request:
+    """What the launcher sent. The descriptors are closed by `close`."""
+
+    def __init__(self, data: bytes, descriptors: list[int]) -> None:
+        mask, name, *variables = data.rstrip(b"\0").split(b"\0")
+        self.descriptors = descriptors
+        self.stdin, self.stderr, self.netns, self.mntns, self.cwd = descriptors
+        self.umask = int(mask, 8)
+        self.name = os.fsdecode(name)
+        self.environ = dict(os.fsdecode(item).partition("=")[::2] for item in variables)
+
+    def close(self) -> None:
+        for descriptor in self.descriptors:
+            os.close(descriptor)
+
+
+class Connection(Caller):
+    """The caller of one request; EOF says that it is gone."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        self._socket = connected
+        self._has_begun = self._has_ended = False
+        self._ended_by = 0
+
+    @property
+    def was_interrupted(self) -> bool:
+        return self._ended_by != 0
+
+    def peer(self) -> tuple[int, int]:
+        """(pid, uid) of the process that connected; pid 0 where it lies in no pid namespace below ours."""
+        pid, uid, _ = _UCRED.unpack(self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+        return pid, uid
+
+    def receive(self, build: str) -> Request | None:
+        """Greet and take the request; None from a launcher of another build, and from one that is gone."""
+        self._allow(REQUEST_SECONDS)
+        try:
+            self._socket.send(build.encode())
+            size = socket.CMSG_SPACE(DESCRIPTORS * array.array("i").itemsize)
+            data, control, flags, _ = self._socket.recvmsg(LONGEST_REQUEST, size, socket.MSG_CMSG_CLOEXEC)
+        except OSError:
+            return None
+        descriptors = array.array("i")
+        for _, _, content in control:
+            descriptors.frombytes(content[: len(content) - len(content) % descriptors.itemsize])
+        if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC) or not data or len(descriptors) != DESCRIPTORS:
+            for descriptor in descriptors:
+                os.close(descriptor)
+            return None
+        return Request(data, descriptors.tolist())
+
+    def watch(self) -> None:
+        """From now on a signal that the launcher passes on, or its end, is a signal to us: SIGIO, see `on_message`."""
+        self._allow(PRINT_SECONDS)
+        signal.signal(signal.SIGIO, self._on_message)
+        fcntl.fcntl(self._socket, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(self._socket, fcntl.F_SETFL, os.O_RDWR | os.O_ASYNC)
+        self._on_message(0, None)  # it may have come before
+
+    def begin(self) -> None:
+        if not self._has_begun:
+            if self._ended_by:  # before a signal could interrupt
+                raise TryAgainLater(f"interrupted by {signal.Signals(self._ended_by).name}", "nothing was begun")
+            try:
+                self._socket.send(b"B")
+            except OSError:
+                raise TryAgainLater("the caller is gone", "nothing was begun") from None
+            self._has_begun = True
+
+    def expect_delay(self, why: str) -> None:
+        if not self._has_begun:
+            raise Declined(why)
+
+    def deliver(self, text: str) -> None:
+        """Raises OSError unless the launcher says that it is printed."""
+        self._stop_watching()
+        self._send(b"R0" + encoded(text))
+        while True:
+            answer = self._socket.recv(1)
+            if answer == b"K":
+                self._has_ended = True
+                return
+            if answer in (b"N", b""):
+                raise BrokenPipeError("nobody took the result")
+
+    def close(self, code: int, text: str) -> int:
+        self._stop_watching()
+        if not self._has_ended:
+            try:
+                self._send(b"E%d" % code + encoded(text))
+            except OSError:
+                pass  # the caller is gone
+        return code
+
+    def decline(self) -> None:
+        self._stop_watching()
+        try:
+            self._socket.send(b"D")
+        except OSError:
+            pass  # the caller is gone
+
+    def _on_message(self, number: int, frame: object) -> None:
+        """What the launcher was sent is what a plugin of its own would be sent; its end is a hang-up."""
+        try:
+            data = self._socket.recv(1, socket.MSG_DONTWAIT)
+        except OSError:
+            return
+        number = data[0] if data else signal.SIGHUP
+        if number in signals.ENDING:
+            self._ended_by = number
+            signal.raise_signal(number)
+
+    def _stop_watching(self) -> None:
+        fcntl.fcntl(self._socket, fcntl.F_SETFL, os.O_RDWR)
+        signal.signal(signal.SIGIO, signal.SIG_IGN)
+
+    def _send(self, data: bytes) -> None:
+        if len(data) > LONGEST_REPLY:
+            self._socket.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, 4 * len(data))
+        self._socket.send(data)
+
+    def _allow(self, seconds: float) -> None:
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", int(seconds), 0))

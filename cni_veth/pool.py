@@ -1,0 +1,43 @@
+"""What the server knows of its workers without asking: a page of memory that all of them share."""
+
+from __future__ import annotations
+
+import mmap
+import os
+
+LIMIT = 16  # workers: more than the processors only help while some wait for locks
+ABSENT, IDLE, SERVING = 0, 1, 2
+
+
+class Pool:
+    """For each worker what it does and how many calls it has served; and a pipe that wakes the server."""
+
+    def __init__(self) -> None:
+        numbers = memoryview(mmap.mmap(-1, 2 * LIMIT * 8)).cast("Q")
+        self._states, self._served = numbers[:LIMIT], numbers[LIMIT:]
+        self.wakeup, self.alarm = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+
+    @property
+    def served(self) -> int:
+        return sum(self._served)
+
+    @property
+    def is_busy(self) -> bool:
+        """Nobody would take the next call."""
+        return IDLE not in self._states.tolist()
+
+    def set(self, number: int, state: int) -> None:
+        self._states[number] = state
+
+    def begin(self, number: int) -> None:
+        """A worker takes a call; the last idle one wakes the server."""
+        self._states[number] = SERVING
+        if self.is_busy:
+            try:
+                os.write(self.alarm, b"\0")
+            except BlockingIOError:
+                pass  # it has enough to read
+
+    def end(self, number: int, is_served: bool) -> None:
+        self._served[number] += is_served
+        self._states[number] = IDLE

@@ -1,0 +1,34 @@
+"""Deleting a link without waiting for what the kernel does after it is gone.
+
+RTM_DELLINK is acknowledged after RCU grace periods of 12 to 24 ms. Both ends of a pair leave their namespaces together
+at the beginning of it, and the kernel announces each. So the request is sent aside and its end is whichever
+comes first: the announcements of both ends, or the ack.
+"""
+
+from __future__ import annotations
+
+import select
+
+from cni.errors import TryAgainLater
+from cni_veth import aside, links
+from cni_veth.netlink import ANSWER_SECONDS, Socket
+
+
+def delete(socket: Socket, index: int, ends: list[tuple[Socket, int]]) -> None:
+    """Delete a link of the socket's namespace; a missing one is success.
+
+    `ends`: for each end that must be gone a socket subscribed to the links of its namespace, and its index.
+    Raises KernelRefused (100), TryAgainLater (11).
+    """
+    answer = socket.begin(links.delete(index=index), aside.start)
+    poll = select.poll()
+    for each in (socket, *(monitor for monitor, _ in ends)):
+        poll.register(each.fileno(), select.POLLIN)
+    while ends:
+        ready = dict(poll.poll(ANSWER_SECONDS * 1000))
+        if socket.fileno() in ready:
+            socket.end(answer)
+            return
+        if not ready:
+            raise TryAgainLater(f"cannot {answer.message.what}", f"the kernel is silent after {ANSWER_SECONDS} s")
+        ends = [(monitor, index) for monitor, index in ends if not monitor.announces_end_of(index)]

@@ -1,0 +1,89 @@
+"""One warm worker: a single thread that serves one call after the other, each in its caller's place."""
+
+from __future__ import annotations
+
+import gc
+import select
+import signal
+import socket
+import sys
+
+from cni import signals, skel
+from cni_veth import aside
+from cni_veth.__main__ import NAMES
+from cni_veth.connection import Connection, Declined
+from cni_veth.pool import Pool
+from cni_veth.visit import Home, Visit, objection
+
+
+class Worker:
+    """Serves the `listener` until `life` can be read: its other end is closed with the server's end."""
+
+    def __init__(self, listener: socket.socket, life: int, pool: Pool, number: int, build: str) -> None:
+        self._listener = listener
+        self._life = life
+        self._pool = pool
+        self._number = number
+        self._build = build
+
+    def run(self, idle_seconds: float | None) -> None:
+        """In a process of its own; ends by itself after so many seconds without a call."""
+        for number in signals.ENDING:
+            signal.signal(number, signal.SIG_IGN)  # the server says when to end, a caller when to stop
+        aside.start = aside.in_thread
+        self._home = Home()
+        poll = select.poll()
+        poll.register(self._listener, select.POLLIN)
+        poll.register(self._life, select.POLLIN)
+        while True:
+            ready = dict(poll.poll(None if idle_seconds is None else idle_seconds * 1000))
+            if self._life in ready or not ready:
+                return
+            try:
+                connected, _ = self._listener.accept()
+            except OSError:
+                continue  # another worker was faster, or the launcher is gone
+            with connected:
+                self._pool.begin(self._number)
+                caller = Connection(connected)
+                self._pool.end(self._number, self._serve(caller))
+            if caller.was_interrupted:
+                return  # an exception between any two steps may have left a descriptor open, or a lock held
+
+    def _serve(self, caller: Connection) -> bool:
+        """Whether the call was answered here."""
+        pid, uid = caller.peer()
+        problem = objection(pid, uid)
+        if problem:
+            return False  # not a word: the launcher takes that as "no server here"
+        request = caller.receive(self._build)
+        if request is None:
+            return False
+        try:
+            if request.name not in NAMES:
+                raise Declined(f"no plugin is called {request.name!r}")
+            with Visit(self._home, request, pid):
+                caller.watch()
+                code = caller.close(*skel.answer(lambda: sys.modules[NAMES[request.name]], request.environ, caller))
+            if code != 0:
+                gc.collect()  # an error holds, by its traceback, the locks and sockets of the call
+            return True
+        except Declined:
+            caller.decline()
+            return False
+        finally:
+            request.close()
+            for number in signals.ENDING:
+                signal.signal(number, signal.SIG_IGN)
+
+
+def preload() -> None:
+    """Everything that a call may need: in the mount namespace of a caller there may be nothing to load it from."""
+    import difflib
+    import traceback
+
+    for module in NAMES.values():
+        __import__(module)
+    assert difflib and traceback
+    gc.collect()
+    gc.freeze()  # keeps the pages shared between the workers

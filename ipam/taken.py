@@ -1,0 +1,34 @@
+"""Which IPs are taken, asked of the store only as far as somebody wants to know."""
+
+from __future__ import annotations
+
+from ipam.ranges import ip_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SINGLE_LOOKS = 16  # the next IP of the round is nearly always free; a listing costs as much as 60,000 leases are
+
+
+class Taken:
+    """A container of IPs. A file without content is a free IP at first, a taken one once the names were listed."""
+
+    __slots__ = ("_is_in_use", "_left", "_list", "_names")
+
+    def __init__(self, is_in_use: Callable[[str], bool], names: Callable[[], list[str]]) -> None:
+        self._is_in_use = is_in_use
+        self._list = names
+        self._left = SINGLE_LOOKS
+        self._names: set[str] | None = None
+
+    def __contains__(self, ip: object) -> bool:
+        """Raises what the two functions raise."""
+        assert isinstance(ip, tuple)
+        name = ip_text(ip)
+        if self._left:
+            self._left -= 1
+            return self._is_in_use(name)
+        if self._names is None:
+            self._names = set(self._list())
+        return name in self._names

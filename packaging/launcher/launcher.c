@@ -1,0 +1,160 @@
+/* The file that a container runtime executes under a plugin's name: hands the call to a warm server (cni-vethd) and
+ * exits with the code it is told, or executes the program beside it, cni-veth, which does the same by itself.
+ *
+ * Messages of the SOCK_SEQPACKET socket, in order; docs/architecture.md has the reasons:
+ *   server   its BUILD                 ours, or we do not talk
+ *   launcher umask NUL name NUL environment NUL..., with stdin, stderr, network and mount namespace, working directory
+ *   server   D  declined | B  begun: an ADD that breaks off now leaves something behind
+ *            E<code><document>  the end | R<code><document>  the result of an ADD, which waits for our K or N
+ *   launcher K  printed | N  nobody took it | a byte that is a signal's number */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define SOCKET "/run/cni-veth/cni-vethd.sock" /* CNI_VETH_SOCKET names another one; empty: none */
+enum { HELLO_MS = 1000, VERSION_MS = 200, STDIN_LIMIT = 16 << 20, FDS = 5, VARIABLES = 1000 };
+
+extern char **environ;
+static const int ENDING[] = {SIGTERM, SIGINT, SIGHUP};
+static int server = -1;
+static volatile sig_atomic_t ended_by;
+
+static void pass_on(int number) {
+    char byte = (char)number;
+    int kept = errno;
+    ended_by = number;
+    send(server, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    errno = kept;
+}
+
+static void on_ending(void (*handler)(int)) {
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+    for (int i = 0; i < 3; i++) sigaction(ENDING[i], &action, NULL);
+}
+
+static int print(const char *text, size_t length) {
+    signal(SIGPIPE, SIG_IGN);
+    for (ssize_t n; length > 0; text += n, length -= (size_t)n)
+        if ((n = write(1, text, length)) < 0) return -1;
+    return 0;
+}
+
+static _Noreturn void fail(const char *what) {
+    char text[PATH_MAX + 256];
+    int length = snprintf(text, sizeof text, "{\"cniVersion\":\"1.1.0\",\"code\":5,\"msg\":\"launcher of cni-veth: %s: %s\","
+                          "\"details\":\"is cni-veth installed as a whole?\"}\n", what, strerror(errno));
+    print(text, (size_t)length);
+    exit(1);
+}
+
+/* The call as it came; `broken`: the server had begun an ADD and is gone. */
+static _Noreturn void standalone(char **argv, int broken) {
+    char path[PATH_MAX + sizeof "cni-veth"] = "";
+    on_ending(SIG_DFL);
+    if (ended_by && !broken) raise(ended_by); /* it went to a server that does not serve us */
+    if (broken) setenv("CNI_VETH_TAKE_OVER", "1", 1);
+    if (server >= 0) lseek(0, 0, SEEK_SET); /* the copy of stdin, perhaps read */
+    if (readlink("/proc/self/exe", path, PATH_MAX) < 0) fail("/proc/self/exe");
+    strcpy(strrchr(path, '/') + 1, "cni-veth");
+    execv(path, argv);
+    fail(path);
+}
+
+/* Whether stdin has something to read, be it its end. Nobody need send anything for VERSION. */
+static int has_input(const char *verb) {
+    struct pollfd input = {.fd = 0, .events = POLLIN};
+    return poll(&input, 1, strcmp(verb, "VERSION") == 0 ? VERSION_MS : -1) > 0;
+}
+
+/* Descriptor 0 becomes a copy that both the server and, should that fail, the standalone can read from its beginning. */
+static void copy_stdin(const char *verb) {
+    static char part[1 << 16];
+    int copy = memfd_create("stdin", 0), is_version = strcmp(verb, "VERSION") == 0;
+    if (copy < 0) fail("memfd_create");
+    for (ssize_t n, size = 0; size < STDIN_LIMIT && has_input(verb); size += n) {
+        if ((n = read(0, part, sizeof part)) < 0) fail("cannot read the network configuration from stdin");
+        if (n > 0 && write(copy, part, (size_t)n) != n) fail("cannot copy stdin");
+        if (n == 0 || is_version) break;
+    }
+    if (lseek(copy, 0, SEEK_SET) < 0 || dup2(copy, 0) < 0) fail("cannot copy stdin");
+    close(copy);
+}
+
+/* A server of our own build that waits for us, or -1. */
+static int reach(void) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const char *path = getenv("CNI_VETH_SOCKET");
+    char hello[sizeof BUILD + 1];
+    if (!path) path = SOCKET;
+    if (!*path || strlen(path) >= sizeof address.sun_path) return -1;
+    strcpy(address.sun_path, path);
+    int found = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct pollfd answer = {.fd = found, .events = POLLIN};
+    if (connect(found, (struct sockaddr *)&address, sizeof address) == 0 && poll(&answer, 1, HELLO_MS) > 0 &&
+        recv(found, hello, sizeof hello, 0) == sizeof BUILD - 1 && memcmp(hello, BUILD, sizeof BUILD - 1) == 0 &&
+        fcntl(found, F_SETFL, 0) == 0)
+        return found;
+    close(found);
+    return -1;
+}
+
+static int ask(const char *name) {
+    char mask[16];
+    struct iovec parts[VARIABLES + 2] = {{mask, 0}, {(char *)name, strlen(name) + 1}};
+    union { char bytes[CMSG_SPACE(FDS * sizeof(int))]; struct cmsghdr align; } control = {{0}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2, .msg_control = &control, .msg_controllen = sizeof control};
+    struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+    int fds[FDS] = {0, 2, open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC),
+                    open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    mode_t kept = umask(0);
+    umask(kept);
+    parts[0].iov_len = (size_t)snprintf(mask, sizeof mask, "%o", kept) + 1;
+    for (char **variable = environ; *variable; variable++) {
+        if (message.msg_iovlen == VARIABLES + 2) return -1;
+        parts[message.msg_iovlen++] = (struct iovec){*variable, strlen(*variable) + 1};
+    }
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(sizeof fds);
+    memcpy(CMSG_DATA(rights), fds, sizeof fds);
+    on_ending(pass_on);
+    return sendmsg(server, &message, MSG_NOSIGNAL) < 0 ? -1 : 0; /* too long, or a descriptor that could not be opened */
+}
+
+int main(int argc, char **argv) {
+    const char *verb = getenv("CNI_COMMAND"), *name = argc > 0 ? strrchr(argv[0], '/') : NULL;
+    int has_begun = 0;
+    /* Arguments, and a call without verb, are for people. */
+    if (argc != 1 || !verb || !*verb || isatty(0) || fcntl(0, F_GETFD) < 0 || fcntl(1, F_GETFD) < 0 ||
+        fcntl(2, F_GETFD) < 0)
+        standalone(argv, 0);
+    has_input(verb); /* no worker shall wait for it */
+    if ((server = reach()) < 0)
+        standalone(argv, 0);
+    copy_stdin(verb);
+    if (ask(name ? name + 1 : argv[0]) < 0) standalone(argv, 0);
+    for (;;) {
+        ssize_t length = recv(server, NULL, 0, MSG_PEEK | MSG_TRUNC);
+        char *reply = length > 0 ? malloc((size_t)length) : NULL;
+        if (!reply || recv(server, reply, (size_t)length, 0) != length) standalone(argv, has_begun);
+        if (*reply == 'D') standalone(argv, 0);
+        if (*reply == 'B') has_begun = strcmp(verb, "ADD") == 0;
+        if (length < 2) continue;
+        int code = reply[1] - '0', is_printed = print(reply + 2, (size_t)length - 2) == 0;
+        if (*reply == 'R') send(server, is_printed ? "K" : "N", 1, MSG_NOSIGNAL);
+        while (!is_printed && *reply == 'R' && recv(server, reply, 1, 0) > 0) continue; /* until it is undone */
+        return is_printed ? code : 1;
+    }
+}

@@ -1,0 +1,36 @@
+"""The bars: which ratio ours / reference each mode has to keep."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tests.bench.figures import Ratio
+from tests.bench.samples import SERVER, STANDALONE, Key
+
+
+class Bar(NamedTuple):
+    limit: float
+    is_rate: bool = False
+    """Pods per second: more is better."""
+
+    def holds(self, ratio: Ratio) -> bool:
+        return ratio.of_medians >= self.limit if self.is_rate else ratio.of_medians <= self.limit
+
+    def __str__(self) -> str:
+        return f"{'≥' if self.is_rate else '≤'} {self.limit:g}"
+
+
+def _pair(key: Key, server: float, standalone: float, is_rate: bool = False) -> dict[tuple[Key, str], Bar]:
+    return {(key, SERVER): Bar(server, is_rate), (key, STANDALONE): Bar(standalone, is_rate)}
+
+
+BARS = {
+    **_pair(Key("latency", "ADD", "IPv4"), 0.35, 5),
+    **_pair(Key("latency", "ADD", "dual stack"), 0.4, 5),
+    **_pair(Key("latency", "CHECK", "IPv4"), 0.4, 8),
+    **_pair(Key("latency", "CHECK", "dual stack"), 0.4, 8),
+    **_pair(Key("latency", "DEL", "IPv4"), 0.15, 3),
+    **_pair(Key("latency", "DEL", "dual stack"), 0.15, 3),
+    **_pair(Key("parallel", "ADD", "16"), 3, 0.4, is_rate=True),
+    **_pair(Key("leases", "ADD", "60000"), 0.01, 0.1),
+}

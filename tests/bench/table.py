@@ -1,0 +1,110 @@
+"""The tables: Markdown, figures of every contender beside those of the reference, and the bars."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from tests.bench.bars import BARS
+from tests.bench.figures import quantile, ratio
+from tests.bench.samples import REFERENCE, Key, Run, Samples
+
+_HEAD = ["min", "median", "p99", "÷ reference", "95 % of it", "bar", ""]
+
+
+def tables(run: Run) -> list[str]:
+    """Lines; a part that was not measured is left out."""
+    lines: list[str] = []
+    for part, title, unit, scale in (
+        ("latency", "One call", "ms", 1e3),
+        ("parallel", "Many at a time", "pods per second", 1),
+        ("leases", "Beside leases that are in the store", "ms", 1e3),
+    ):
+        if samples := run.part(part):
+            lines += [f"**{title}** ({unit})", "", *_compared(samples, scale), ""]
+    if run.part("cpu"):
+        lines += ["**What one ADD uses**", "", *_used(run), ""]
+    return [*lines, verdict(run)]
+
+
+def missed(run: Run) -> list[str]:
+    """The bars that were measured and do not hold."""
+    return [f"{call(key)} ({title})" for key, title in BARS if _holds(run, key, title) is False]
+
+
+def verdict(run: Run) -> str:
+    found = [_holds(run, key, title) for key, title in BARS]
+    counts = f"Bars: {found.count(True)} held, {found.count(False)} not held, {found.count(None)} not measured."
+    return f"{counts} Not held: {'; '.join(missed(run))}." if missed(run) else counts
+
+
+def _holds(run: Run, key: Key, title: str) -> bool | None:
+    row = run.samples.get(key, {})
+    return BARS[key, title].holds(ratio(row[title], row[REFERENCE])) if {title, REFERENCE} <= row.keys() else None
+
+
+def call(key: Key) -> str:
+    """What was called, in words."""
+    if key.part == "parallel":
+        return f"{key.verb}, {key.case} at a time"
+    if key.part == "leases":
+        return f"{key.verb}, {int(key.case):,} leases"
+    return f"{key.verb} {key.case}".strip()
+
+
+def _compared(samples: Samples, scale: float) -> list[str]:
+    rows = [["call", "who", "n", *_HEAD]]
+    for key, row in samples.items():
+        for title, found in row.items():
+            figures = [min(found), statistics.median(found), quantile(found, 0.99)]
+            told = "" if title != next(iter(row)) else call(key)
+            rows.append([told, title, str(len(found)), *(_number(figure * scale) for figure in figures)])
+            rows[-1] += ["", "", "", ""] if title == REFERENCE or REFERENCE not in row else _beside(key, title, row)
+    return _markdown(rows, left=2)
+
+
+def _beside(key: Key, title: str, row: dict[str, list[float]]) -> list[str]:
+    found = ratio(row[title], row[REFERENCE])
+    figures = [_number(found.of_medians), f"{_number(found.low)} to {_number(found.high)}"]
+    bar = BARS.get((key, title))
+    return [*figures, *([str(bar), "held" if bar.holds(found) else "NOT held"] if bar else ["", ""])]
+
+
+def _used(run: Run) -> list[str]:
+    """Medians. What the server holds it holds once for all pods."""
+    columns = {
+        "CPU of the call, ms": ("cpu", 1e3),
+        "CPU of the server, ms": ("server cpu", 1e3),
+        "largest process of the call, MB": ("peak", 1e-6),
+        "server PSS, MB": ("server PSS", 1e-6),
+        "server RSS, MB": ("server RSS", 1e-6),
+    }
+    rows = [["ADD", "who", *columns]]
+    for (_, _, stack), row in run.part("cpu").items():
+        for title in row:
+            found = [run.samples.get(Key(part, "ADD", stack), {}).get(title) for part, _ in columns.values()]
+            scales = [scale for _, scale in columns.values()]
+            told = stack if title == next(iter(row)) else ""
+            figures = [_number(statistics.median(f) * s) if f else "" for f, s in zip(found, scales, strict=True)]
+            rows.append([told, title, *figures])
+    return _markdown(rows, left=2)
+
+
+def _number(value: float) -> str:
+    """About three significant digits."""
+    digits = next(digits for least, digits in ((100, 0), (10, 1), (1, 2), (0.1, 3), (0, 4)) if value >= least)
+    return f"{value:.{digits}f}"
+
+
+def _markdown(rows: Sequence[Sequence[str]], left: int) -> list[str]:
+    """The first `left` columns are words."""
+    widths = [max(2, *map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        [
+            cell.ljust(width) if number < left else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        for row in rows
+    ]
+    rule = ["-" * width if number < left else "-" * (width - 1) + ":" for number, width in enumerate(widths)]
+    return [f"| {' | '.join(line)} |" for line in (lines[0], rule, *lines[1:])]

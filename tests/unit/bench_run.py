@@ -1,0 +1,24 @@
+"""A run of the benchmark that never took place."""
+
+from __future__ import annotations
+
+from tests.bench.samples import KILLED, REFERENCE, SERVER, STANDALONE, Key, Run
+
+_FACTORS = {REFERENCE: 1.0, SERVER: 0.2, STANDALONE: 2.5, KILLED: 2.6}
+_CALLS = [("VERSION", ""), *((verb, stack) for stack in ("IPv4", "dual stack") for verb in ("ADD", "CHECK", "DEL"))]
+
+
+def invented() -> Run:
+    """Every row of a whole run. The server misses DEL's bar and that of 60,000 leases, standalone the latter."""
+    run = Run("Linux & two <CPUs>", [0.001, 0.002, 0.003])
+    rows = [(Key("latency", verb, stack), 0.010) for verb, stack in _CALLS]
+    rows += [(Key("leases", "ADD", str(count)), 0.010 + count / 60_000) for count in (0, 1_000, 10_000, 60_000)]
+    rows += [(Key("cpu", "ADD", "IPv4"), 0.015), (Key("peak", "ADD", "IPv4"), 5e6)]
+    for key, of_reference in rows:
+        for title, factor in _FACTORS.items():
+            for noise in (0.9, 1.0, 1.1):
+                run.add(key, title, of_reference * factor * noise)
+    for title, pods in {REFERENCE: 100.0, SERVER: 400.0, STANDALONE: 50.0}.items():
+        run.add(Key("parallel", "ADD", "16"), title, pods)
+    run.add(Key("server PSS", "ADD", "IPv4"), SERVER, 40e6)
+    return run

@@ -1,0 +1,220 @@
+"""The index: an owner's leases without reading all, right whatever others do to the store."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cni.errors import TryAgainLater
+from ipam.directory import CLOCK_LAG
+from ipam.ranges import IP, parse_ip
+from ipam.store import Owner, Store
+from tests.unit.ipam_disk import INDEXES, Listings, files, make, reopen
+
+POD, OTHER = ("c1", "eth0"), ("c2", "eth0")
+TICK = 10_000_000  # ns, the longest of any kernel
+FIRST, SECOND = parse_ip("10.1.0.5"), parse_ip("fd00::5")
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Path:
+    """A store in which POD has FIRST and SECOND, with an index that is current."""
+    with make(tmp_path) as store:
+        assert store.leases_of(POD) == []
+        for ip in (FIRST, SECOND):
+            assert store.reserve(ip, POD, 0)
+    return tmp_path / "net1"
+
+
+@pytest.fixture
+def listings(network: Path, monkeypatch: pytest.MonkeyPatch) -> Listings:
+    return Listings(monkeypatch)
+
+
+def leases_of(network: Path, owner: Owner) -> list[IP]:
+    with reopen(network) as store:
+        return sorted(store.leases_of(owner))
+
+
+def test_the_leases_of_an_owner_are_found_without_a_listing(network: Path, listings: Listings) -> None:
+    assert leases_of(network, POD) == [FIRST, SECOND]
+    assert leases_of(network, OTHER) == []
+    with reopen(network) as store:
+        store.release(OTHER)
+        store.reserve((4, 7), OTHER, 0)
+    assert leases_of(network, OTHER) == [(4, 7)]
+    with reopen(network) as store:
+        store.release(POD)
+    assert leases_of(network, POD) == []
+    assert files(network).keys() == {"0.0.0.7", "last_reserved_ip.0", "lock"}
+    assert listings.since() == 0
+
+
+def test_a_probe_and_a_collection_keep_it_current(network: Path, listings: Listings) -> None:
+    with reopen(network) as store:
+        store.reserve((4, 7), OTHER, 0)
+        store.probe()
+    with reopen(network) as store:
+        store.keep_only({OTHER})
+    assert listings.since() == 1  # GC's own
+    assert (leases_of(network, POD), leases_of(network, OTHER)) == ([], [(4, 7)])
+    assert listings.since() == 0
+
+
+def remove(network: Path) -> None:
+    (network / "10.1.0.5").unlink()
+
+
+def empty(network: Path) -> None:
+    (network / "10.1.0.5").write_text("")
+
+
+def give_away(network: Path) -> None:
+    (network / "10.1.0.5").write_bytes(b"c2\r\neth0")
+
+
+def replace(network: Path) -> None:
+    remove(network)
+    give_away(network)
+
+
+@pytest.mark.parametrize("change", [remove, empty, give_away, replace])
+def test_what_others_took_from_an_owner_is_noticed(
+    network: Path, listings: Listings, change: Callable[[Path], None]
+) -> None:
+    """A content written in place leaves the directory's mtime alone: the file that was read tells."""
+    change(network)
+    assert leases_of(network, POD) == [SECOND]
+    assert listings.since() == 1
+    expected = [FIRST] if "10.1.0.5" in files(network) and (network / "10.1.0.5").read_bytes() else []
+    assert leases_of(network, OTHER) == expected
+    assert listings.since() == 0
+
+
+@pytest.mark.parametrize("content", [b"c2\r\neth0", b" c2\r\neth0\n", b"c2"])
+def test_what_others_gave_an_owner_is_noticed(network: Path, listings: Listings, content: bytes) -> None:
+    (network / "10.1.0.9").write_bytes(content)
+    assert leases_of(network, OTHER) == [parse_ip("10.1.0.9")]
+    assert listings.since() == 1
+    with reopen(network) as store:
+        store.release(OTHER)
+    assert leases_of(network, OTHER) == []
+    assert listings.since() == 0
+
+
+def test_a_change_within_the_tick_of_ours_is_noticed(network: Path) -> None:
+    """The kernel's clock for mtimes stands still for up to 10 ms."""
+    for number in range(50):
+        with reopen(network) as store:
+            store.reserve((4, number), ("c3", "eth0"), 0)
+        (network / f"10.2.0.{number}").write_bytes(b"c2\r\neth0")
+        assert len(leases_of(network, OTHER)) == number + 1
+
+
+def test_its_mtime_is_one_that_the_kernel_has_passed(network: Path) -> None:
+    """Not only an unlikely one: whatever is stamped from now on is later."""
+    for number in range(20):
+        with reopen(network) as store:
+            store.leases_of(OTHER)  # the touch below made it out of date
+            store.reserve((4, number), OTHER, 0)
+        stamped = network.stat().st_mtime_ns
+        (network / f"note{number}").touch()
+        assert network.stat().st_mtime_ns - stamped > CLOCK_LAG - TICK
+
+
+def test_who_only_reads_leaves_the_mtimes_alone(network: Path, tmp_path: Path) -> None:
+    (index,) = (tmp_path / INDEXES).iterdir()
+    before = network.stat().st_mtime_ns
+    assert leases_of(network, POD) == [FIRST, SECOND]
+    assert leases_of(network, OTHER) == []
+    assert network.stat().st_mtime_ns == index.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("how", ["reserve", "release"])
+def test_a_crash_between_a_change_and_the_index_is_noticed(network: Path, listings: Listings, how: str) -> None:
+    store = reopen(network)
+    if how == "reserve":
+        store.reserve((4, 7), OTHER, 0)
+    else:
+        store.release(POD)
+    store.__exit__(KeyboardInterrupt)
+    assert leases_of(network, OTHER) == ([(4, 7)] if how == "reserve" else [])
+    assert leases_of(network, POD) == ([FIRST, SECOND] if how == "reserve" else [])
+    assert listings.since() == 1
+
+
+@pytest.mark.parametrize("call", ["utime", "symlink", "unlink"])
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_crash_while_the_index_is_written_is_noticed(
+    network: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int
+) -> None:
+    real, calls = getattr(os, call), []
+
+    def interrupted(*arguments: object, **at: object) -> None:
+        calls.append(call)
+        if len(calls) == number:
+            raise TryAgainLater("interrupted by SIGTERM")
+        real(*arguments, **at)
+
+    store = reopen(network)
+    store.reserve((4, 7), POD, 0)
+    store.reserve((4, 8), OTHER, 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, interrupted)
+        try:
+            store.__exit__(None)
+        except TryAgainLater:
+            pass
+    assert leases_of(network, POD) == [(4, 7), FIRST, SECOND]
+    assert leases_of(network, OTHER) == [(4, 8)]
+
+
+def test_what_is_taken_back_is_not_in_it(network: Path) -> None:
+    with pytest.raises(TryAgainLater), reopen(network) as store:
+        store.reserve((4, 7), OTHER, 0)
+        store.take_back()
+        raise TryAgainLater("interrupted by SIGTERM")
+    assert leases_of(network, OTHER) == []
+    assert leases_of(network, POD) == [FIRST, SECOND]
+
+
+def test_it_is_never_believed_against_the_files(network: Path, tmp_path: Path) -> None:
+    """An entry that names the lease of another: neither told nor released."""
+    (index,) = (tmp_path / INDEXES).iterdir()
+    with reopen(network) as store:
+        store.reserve((4, 7), OTHER, 0)
+    before = index.stat()
+    for entry in index.iterdir():
+        entry.unlink()
+        entry.symlink_to("0.0.0.7")
+    os.utime(index, ns=(before.st_mtime_ns, before.st_mtime_ns))
+    with reopen(network) as store:
+        store.release(POD)
+        assert store.leases() == {(4, 7): b"c2\r\neth0"}
+
+
+def test_each_store_has_its_own(network: Path, tmp_path: Path) -> None:
+    with Store.make(str(tmp_path), "net2", str(tmp_path / INDEXES)) as store:
+        store.reserve((4, 7), POD, 0)
+    assert leases_of(tmp_path / "net2", POD) == [(4, 7)]
+    assert leases_of(network, POD) == [FIRST, SECOND]
+    assert len(list((tmp_path / INDEXES).iterdir())) == 2
+
+
+def test_a_store_made_anew_begins_with_a_new_one(network: Path, tmp_path: Path) -> None:
+    """It may well get the inode of the one before."""
+    for path in network.iterdir():
+        path.unlink()
+    network.rmdir()
+    with make(tmp_path) as store:
+        assert store.leases_of(POD) == []
+
+
+def test_only_root_can_write_it(network: Path, tmp_path: Path) -> None:
+    (index,) = (tmp_path / INDEXES).iterdir()
+    for path in (index, index.parent, index.parent.parent):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o700
