@@ -6,7 +6,7 @@ each effect before the effect, and delivers its result, which holds signals, wit
 
 from __future__ import annotations
 
-import signal
+import _signal as signal  # type: ignore[import-not-found]  # `signal` would import enum and functools (5 ms)
 
 from cni.errors import TryAgainLater
 
@@ -14,7 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_NAMES = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "SIGINT", signal.SIGHUP: "SIGHUP"}
+ENDING = tuple(_NAMES)
 
 
 def prepare(verb: str) -> None:
@@ -36,4 +37,4 @@ def defaults() -> list[int]:
 
 def _interrupt(number: int, frame: object) -> NoReturn:
     hold()
-    raise TryAgainLater(f"interrupted by {signal.Signals(number).name}", "what was begun has been undone")
+    raise TryAgainLater(f"interrupted by {_NAMES[number]}", "what was begun has been undone")
