@@ -20,6 +20,7 @@ class Section:
         self.data = data
         self.path = path
         self._known: set[str] = set()
+        self._lowered: dict[str, list[str]] = {}
         self._children: list[Section] = []
 
     def dotted(self, key: str) -> str:
@@ -118,8 +119,10 @@ class Section:
         self._known.add(key)
         if key in self.data:
             return self.data[key]
-        lower = key.lower()
-        matches = [name for name in self.data if name.lower() == lower]
+        if not self._lowered:
+            for name in self.data:
+                self._lowered.setdefault(name.lower(), []).append(name)
+        matches = self._lowered.get(key.lower(), [])
         if len(matches) > 1:
             raise self.error(key, f"is given as {' and '.join(matches)}; keep one")
         return self.data[matches[0]] if matches else _ABSENT

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 
 from cni import address
-from cni_veth.codecs import ifaddrmsg
 from cni_veth.netlink import NLM_F_CREATE, NLM_F_EXCL, Message, Socket
+from cni_veth.wire import ADDRESS, Attrs, Body, Reply
 
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 AF_INET, AF_INET6 = 2, 10
@@ -18,11 +18,11 @@ def add(index: int, text: str, name: str, dad: bool = False, tolerated: tuple[in
     """Add an address with prefix. Without `dad` an IPv6 address is usable at once."""
     body = _body(index, text)
     if address.family(text) == 6 and not dad:
-        body["attrs"].append(("IFA_FLAGS", IFA_F_NODAD))
+        body.attrs.append(("IFA_FLAGS", IFA_F_NODAD))
     else:
         packed, prefix = address.split(text)
         if len(packed) == 4 and prefix < 31:
-            body["attrs"].append(("IFA_BROADCAST", _broadcast(packed, prefix)))
+            body.attrs.append(("IFA_BROADCAST", _broadcast(packed, prefix)))
     return Message(body, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, f"add address {text} to {name}", tolerated)
 
 
@@ -32,16 +32,13 @@ def remove(index: int, text: str, tolerated: tuple[int, ...] = ()) -> Message:
 
 def get(index: int, text: str) -> Message:
     """Look up one address of a link, whatever its prefix; the kernel can for IPv6 only."""
-    body = ifaddrmsg()
-    body["family"] = AF_INET6
-    body["index"] = index
-    body["attrs"] = [("IFA_ADDRESS", text.partition("/")[0])]
+    body = Body(ADDRESS, [("IFA_ADDRESS", text.partition("/")[0])], family=AF_INET6, index=index)
     return Message(body, RTM_GETADDR, 0, f"look up address {text}", (errno.EADDRNOTAVAIL,))
 
 
-def text_of(reply: ifaddrmsg) -> str:
+def text_of(reply: Reply) -> str:
     """ "10.1.0.1/24" """
-    return f"{reply.get_attr('IFA_LOCAL') or reply.get_attr('IFA_ADDRESS')}/{reply['prefixlen']}"
+    return f"{reply.get('IFA_LOCAL') or reply.get('IFA_ADDRESS')}/{reply['prefixlen']}"
 
 
 def of(socket: Socket, index: int, family: int = 0) -> list[str]:
@@ -54,23 +51,18 @@ def flagged(socket: Socket, index: int, family: int = 0) -> list[tuple[str, int]
     found = []
     for number in (AF_INET, AF_INET6):
         if family in (0, 4 if number == AF_INET else 6):
-            body = ifaddrmsg()
-            body["family"] = number
-            body["index"] = index
+            body = Body(ADDRESS, [], family=number, index=index)
             for reply in socket.dump(Message(body, RTM_GETADDR, 0, "list addresses")):
                 if reply["index"] == index and reply["family"] == number:  # without IPv6 the kernel dumps all families
-                    found.append((text_of(reply), int(reply.get_attr("IFA_FLAGS") or reply["flags"])))
+                    found.append((text_of(reply), int(reply.get("IFA_FLAGS") or reply["flags"])))
     return found
 
 
-def _body(index: int, text: str) -> ifaddrmsg:
+def _body(index: int, text: str) -> Body:
     ip, _, prefix = text.partition("/")
-    body = ifaddrmsg()
-    body["family"] = AF_INET if address.family(text) == 4 else AF_INET6
-    body["prefixlen"] = int(prefix)
-    body["index"] = index
-    body["attrs"] = [("IFA_LOCAL", ip), ("IFA_ADDRESS", ip)]
-    return body
+    family = AF_INET if address.family(text) == 4 else AF_INET6
+    attrs: Attrs = [("IFA_LOCAL", ip), ("IFA_ADDRESS", ip)]
+    return Body(ADDRESS, attrs, family=family, prefixlen=int(prefix), index=index)
 
 
 def _broadcast(packed: bytes, prefix: int) -> str:

@@ -11,12 +11,12 @@ import errno
 from cni.errors import InterfaceConflict
 from cni.request import Request
 from cni_veth import links, sysctl, tag, vlan
-from cni_veth.codecs import Attrs
 from cni_veth.conf import VethConf
 from cni_veth.gateway import Gateway
 from cni_veth.links import Link
 from cni_veth.lock import BridgeLock
 from cni_veth.netlink import Message, Socket
+from cni_veth.wire import Attrs
 
 
 class Bridge:
@@ -87,7 +87,8 @@ class Bridge:
         conf, name, wanted = self._conf, found.name, []
         # Before it is up: a router advertisement must not configure the node (CVE-2020-10749), and the node asks
         # for pods from the bridge's link-local address, which DAD would withhold for 2 s.
-        sysctl.write(f"ipv6/conf/{name}/accept_ra", "0", is_optional=True)
+        if not (found.is_up and found.group == tag.GROUP):
+            sysctl.write(f"ipv6/conf/{name}/accept_ra", "0", is_optional=True)
         if not found.is_up:
             sysctl.write(f"ipv6/conf/{name}/accept_dad", "0", is_optional=True)
         if found.group != tag.GROUP:  # not made by us

@@ -17,7 +17,7 @@ from cni import signals
 from cni.caller import Caller, encoded
 from cni.errors import TryAgainLater
 
-REQUEST_SECONDS = 1.0  # from our greeting to the request, which the launcher has ready
+REQUEST_SECONDS = 1.0  # from the connection to the request, which the launcher has ready
 PRINT_SECONDS = 60.0  # a runtime that reads no stdout for that long has lost the result
 LONGEST_REQUEST = 1 << 18  # a socket's default buffer; the launcher executes the standalone for more
 LONGEST_REPLY = 1 << 16
@@ -53,6 +53,7 @@ class Connection(Caller):
         self._socket = connected
         self._has_begun = self._has_ended = False
         self._ended_by = 0
+        self._stdin = -1
 
     @property
     def was_interrupted(self) -> bool:
@@ -64,10 +65,9 @@ class Connection(Caller):
         return pid, uid
 
     def receive(self, build: str) -> Request | None:
-        """Greet and take the request; None from a launcher of another build, and from one that is gone."""
+        """The request; None where it does not come, or from a launcher of another build."""
         self._allow(REQUEST_SECONDS)
         try:
-            self._socket.send(build.encode())
             size = socket.CMSG_SPACE(DESCRIPTORS * array.array("i").itemsize)
             data, control, flags, _ = self._socket.recvmsg(LONGEST_REQUEST, size, socket.MSG_CMSG_CLOEXEC)
         except OSError:
@@ -75,11 +75,22 @@ class Connection(Caller):
         descriptors = array.array("i")
         for _, _, content in control:
             descriptors.frombytes(content[: len(content) - len(content) % descriptors.itemsize])
-        if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC) or not data or len(descriptors) != DESCRIPTORS:
-            for descriptor in descriptors:
-                os.close(descriptor)
-            return None
-        return Request(data, descriptors.tolist())
+        theirs, _, rest = data.partition(b"\0")
+        is_whole = not flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC) and len(descriptors) == DESCRIPTORS
+        if is_whole and theirs == build.encode():
+            return Request(rest, descriptors.tolist())
+        for descriptor in descriptors:
+            os.close(descriptor)
+        return None
+
+    def take(self, request: Request) -> bool:
+        """Whether the call is ours. One of two seals the memfd: this worker, or a launcher tired of waiting."""
+        self._stdin = request.stdin
+        try:
+            fcntl.fcntl(request.stdin, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SEAL)
+        except OSError:
+            return False
+        return True
 
     def watch(self) -> None:
         """From now on a signal that the launcher passes on, or its end, is a signal to us: SIGIO, see `on_message`."""
@@ -93,10 +104,7 @@ class Connection(Caller):
         if not self._has_begun:
             if self._ended_by:  # before a signal could interrupt
                 raise TryAgainLater(f"interrupted by {signal.Signals(self._ended_by).name}", "nothing was begun")
-            try:
-                self._socket.send(b"B")
-            except OSError:
-                raise TryAgainLater("the caller is gone", "nothing was begun") from None
+            os.fchmod(self._stdin, 0)  # what the launcher looks at, should we be killed
             self._has_begun = True
 
     def expect_delay(self, why: str) -> None:

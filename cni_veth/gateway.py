@@ -8,10 +8,10 @@ import os
 from cni import address
 from cni.errors import InvalidConfig
 from cni_veth import addresses, links, sysctl, vlan
-from cni_veth.codecs import Attrs
 from cni_veth.conf import VethConf
 from cni_veth.links import Link
 from cni_veth.netlink import Socket
+from cni_veth.wire import Attrs
 
 GONE = (errno.EADDRNOTAVAIL, errno.ENODEV)
 

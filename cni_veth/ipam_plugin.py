@@ -78,8 +78,12 @@ def validate_own(request: Request) -> object:
 
 def _is_own(executable: str) -> bool:
     """The launcher, which has all our names, lies beside the frozen program."""
-    is_frozen = bool(getattr(sys, "frozen", False))
-    return is_frozen and os.path.dirname(os.path.realpath(executable)) == os.path.dirname(sys.executable)
+    if not getattr(sys, "frozen", False):
+        return False
+    try:
+        return os.path.samefile(executable, os.path.join(os.path.dirname(sys.executable), "launcher"))
+    except OSError:
+        return False
 
 
 def _own_plugin() -> ModuleType:

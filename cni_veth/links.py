@@ -6,34 +6,35 @@ import errno
 import os
 
 from cni.errors import InterfaceConflict
-from cni_veth.codecs import Attrs, ifinfmsg
 from cni_veth.netlink import NLM_F_CREATE, NLM_F_EXCL, RTM_DELLINK, Answer, Message, Socket
+from cni_veth.wire import LINK, Attrs, Body, Reply
 
 RTM_NEWLINK, RTM_GETLINK, RTM_SETLINK, RTM_NEWLINKPROP = 16, 18, 19, 108
 IFF_UP, IFF_PROMISC = 0x1, 0x100
-BR_STATE_FORWARDING = 3
+BR_STATE_FORWARDING, IF_OPER_UP = 3, 6
 RTEXT_FILTER_SKIP_STATS = 8
 RTMGRP_LINK = 1
 NO_MAC = "00:00:00:00:00:00"
+MTU = 1500  # what veth(4) takes when none is given
 LO_INDEX = 1  # the first link of every network namespace
 
 
 class Link:
     """What the kernel told of a link. Attributes are decoded when they are read."""
 
-    def __init__(self, message: ifinfmsg) -> None:
+    def __init__(self, message: Reply) -> None:
         self._message = message
         self.index: int = message["index"]
         self.flags: int = message["flags"]
-        self.name: str = message.get_attr("IFLA_IFNAME")
+        self.name: str = message.get("IFLA_IFNAME")
 
     @property
     def mac(self) -> str:
-        return self._message.get_attr("IFLA_ADDRESS") or ""
+        return self._message.get("IFLA_ADDRESS") or ""
 
     @property
     def mtu(self) -> int:
-        return int(self._message.get_attr("IFLA_MTU") or 0)
+        return int(self._message.get("IFLA_MTU") or 0)
 
     @property
     def is_up(self) -> bool:
@@ -42,7 +43,7 @@ class Link:
     @property
     def has_carrier(self) -> bool:
         """Operational state "up" (RFC 2863): the other end is up too."""
-        return bool(self._message.get_attr("IFLA_OPERSTATE") == "UP")  # the codec gives the name
+        return bool(self._message.get("IFLA_OPERSTATE") == IF_OPER_UP)
 
     @property
     def is_promiscuous(self) -> bool:
@@ -51,20 +52,20 @@ class Link:
 
     @property
     def alias(self) -> str:
-        return self._message.get_attr("IFLA_IFALIAS") or ""
+        return self._message.get("IFLA_IFALIAS") or ""
 
     @property
     def group(self) -> int:
-        return int(self._message.get_attr("IFLA_GROUP") or 0)
+        return int(self._message.get("IFLA_GROUP") or 0)
 
     @property
     def master(self) -> int:
-        return int(self._message.get_attr("IFLA_MASTER") or 0)
+        return int(self._message.get("IFLA_MASTER") or 0)
 
     @property
     def peer_index(self) -> int:
         """The index, in its own namespace, of the other end of a veth pair."""
-        return int(self._message.get_attr("IFLA_LINK") or 0)
+        return int(self._message.get("IFLA_LINK") or 0)
 
     @property
     def kind(self) -> str:
@@ -73,16 +74,16 @@ class Link:
     def data(self, name: str) -> int | None:
         """A number of IFLA_INFO_DATA, e.g. IFLA_BR_VLAN_FILTERING."""
         found = self._info("IFLA_INFO_DATA")
-        return None if found is None else found.get_attr(name)
+        return None if found is None else found.get(name)
 
     def port(self, name: str) -> int | None:
         """A number that the bridge keeps for this port, e.g. IFLA_BRPORT_STATE."""
         found = self._info("IFLA_INFO_SLAVE_DATA")
-        return None if found is None else found.get_attr(name)
+        return None if found is None else found.get(name)
 
     def _info(self, name: str):  # type: ignore[no-untyped-def]
-        info = self._message.get_attr("IFLA_LINKINFO")
-        return None if info is None else info.get_attr(name)
+        info = self._message.get("IFLA_LINKINFO")
+        return None if info is None else info.get(name)
 
 
 def find(socket: Socket, name: str = "", index: int = 0, altname: str = "") -> Link | None:
@@ -163,10 +164,5 @@ def random_mac() -> str:
     return octets.hex(":")
 
 
-def _body(attrs: Attrs, index: int = 0, flags: int = 0, mask: int | None = None) -> ifinfmsg:
-    body = ifinfmsg()
-    body["index"] = index
-    body["flags"] = flags
-    body["change"] = flags if mask is None else mask
-    body["attrs"] = attrs
-    return body
+def _body(attrs: Attrs, index: int = 0, flags: int = 0, mask: int | None = None) -> Body:
+    return Body(LINK, attrs, index=index, flags=flags, change=flags if mask is None else mask)

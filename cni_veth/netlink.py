@@ -12,13 +12,13 @@ import struct
 import sys
 
 from cni.errors import KernelRefused, TryAgainLater
-from cni_veth.codecs import nlmsg
+from cni_veth.wire import Body, Reply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-NLM_F_REQUEST, NLM_F_ACK = 0x1, 0x4
+NLM_F_REQUEST, NLM_F_MULTI, NLM_F_ACK = 0x1, 0x2, 0x4
 NLM_F_CREATE, NLM_F_EXCL, NLM_F_DUMP = 0x400, 0x200, 0x300
 NLM_F_DUMP_INTR, NLM_F_CAPPED, NLM_F_ACK_TLVS = 0x10, 0x100, 0x200
 NLMSG_ERROR, NLMSG_DONE = 2, 3
@@ -33,25 +33,25 @@ _LINK = struct.Struct("=LHHLLB3xi")  # nlmsghdr and ifinfomsg's family and index
 
 
 class Message:
-    """One request: a codec instance, its type and flags, what it does in words, errnos that are no failure."""
+    """One request: a body, its type and flags, what it does in words, errnos that are no failure."""
 
     __slots__ = ("body", "flags", "tolerated", "type", "what")
 
-    def __init__(self, body: nlmsg, kind: int, flags: int, what: str, tolerated: tuple[int, ...] = ()) -> None:
+    def __init__(self, body: Body, kind: int, flags: int, what: str, tolerated: tuple[int, ...] = ()) -> None:
         self.body = body
         self.type = kind
         self.flags = flags
         self.what = what
         self.tolerated = tolerated
 
+    @property
+    def is_question(self) -> bool:
+        """RTM_GET...: the reply, or an error, is the whole answer."""
+        return self.type & 3 == 2
+
     def encode(self, sequence: int) -> bytes:
-        header = self.body["header"]
-        header["type"] = self.type
-        header["flags"] = self.flags | NLM_F_REQUEST
-        header["sequence_number"] = sequence
-        self.body.reset()
-        self.body.encode()
-        return bytes(self.body.data)
+        data = self.body.encode()
+        return _HEADER.pack(_HEADER.size + len(data), self.type, self.flags | NLM_F_REQUEST, sequence, 0) + data
 
 
 class Answer:
@@ -61,7 +61,7 @@ class Answer:
 
     def __init__(self, message: Message) -> None:
         self.message = message
-        self.replies: list[nlmsg] = []
+        self.replies: list[Reply] = []
         self.errno = -1
         self.is_interrupted = False
         self.text = ""
@@ -101,10 +101,12 @@ class Socket:
         for start in range(0, len(messages), BATCH):
             pending: dict[int, Answer] = {}
             parts = []
-            for message in messages[start : start + BATCH]:
+            part = messages[start : start + BATCH]
+            if not part[-1].is_question:
+                part[-1].flags |= NLM_F_ACK  # those before it need none: an error is told unasked
+            for message in part:
                 self._sequence += 1
                 pending[self._sequence] = Answer(message)
-                message.flags |= NLM_F_ACK
                 parts.append(message.encode(self._sequence))
             answers += pending.values()
             self._send(b"".join(parts))
@@ -133,7 +135,7 @@ class Socket:
     def fileno(self) -> int:
         return self._socket.fileno()
 
-    def dump(self, message: Message) -> list[nlmsg]:
+    def dump(self, message: Message) -> list[Reply]:
         """All objects of a kind. The kernel flags a dump that a change interrupted; it is asked again."""
         for _ in range(DUMP_TRIES):
             self._sequence += 1
@@ -207,12 +209,18 @@ class Socket:
                     answer.is_interrupted = True
                 if kind in (NLMSG_ERROR, NLMSG_DONE):
                     _settle(answer, part, kind, flags)
-                    del pending[sequence]
                 else:
-                    reply = type(answer.message.body)(part)
-                    reply.decode()
-                    answer.replies.append(reply)
+                    answer.replies.append(Reply(answer.message.body.layout, part, _HEADER.size))
+                if kind in (NLMSG_ERROR, NLMSG_DONE) or (answer.message.is_question and not flags & NLM_F_MULTI):
+                    _end(pending, sequence)
             offset += (length + 3) & ~3
+
+
+def _end(pending: dict[int, Answer], sequence: int) -> None:
+    """This one and all before it: the kernel takes them in turn, and what it does not complain of has succeeded."""
+    for earlier in [number for number in pending if number <= sequence]:
+        answer = pending.pop(earlier)
+        answer.errno = max(answer.errno, 0)
 
 
 def _settle(answer: Answer, part: bytes, kind: int, flags: int) -> None:

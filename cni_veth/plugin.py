@@ -19,7 +19,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-KERNEL_MTU = 1500  # what veth(4) takes when none is given
 DEFAULT_ROUTE = {4: "0.0.0.0/0", 6: "::/0"}
 
 
@@ -55,10 +54,9 @@ def add(request: Request, deliver: Callable[[Result], None]) -> Result:
             vlan_link = bridge.add_gateways(pair.bridge, _gateways(conf, assigned))
         elif conf.dns is not None:
             assigned.dns = conf.dns
-        monitor = Socket(links.RTMGRP_LINK)
         pod.configure(inner, netns, conf, request, pair, assigned)
         if not conf.is_link_down:
-            pod.wait_forwarding(host, monitor, pair)
+            pod.wait_forwarding(host, pair)
             if conf.enable_dad:
                 pod.wait_dad(inner, netns.socket(addresses.RTMGRP_IPV6_IFADDR), pair, request.ifname)
             pod.announce(inner, pair, request.ifname)
@@ -162,7 +160,7 @@ def _mtu(host: Socket, conf: VethConf, bridge: links.Link) -> int:
         return conf.mtu
     uplinks = [links.find(host, index=index) for index in set(routes.default_links(host))]
     lowest = min(link.mtu for link in (bridge, *uplinks) if link is not None)
-    return lowest if lowest < KERNEL_MTU else 0
+    return lowest if lowest < links.MTU else 0
 
 
 def _complete(assigned: Result, conf: VethConf) -> None:

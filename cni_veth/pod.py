@@ -36,18 +36,19 @@ def _sysctls(name: str, has_ipv6: bool, dad: bool) -> None:
     """Before the link is up: DAD starts with it, and so does the first advertisement."""
     if has_ipv6:
         sysctl.write("ipv6/conf/lo/disable_ipv6", "0")
-        sysctl.write(f"ipv6/conf/{name}/disable_ipv6", "0")
-        sysctl.write(f"ipv6/conf/{name}/keep_addr_on_down", "1", is_optional=True)
-    sysctl.write(f"ipv6/conf/{name}/accept_dad", "1" if dad else "0", is_optional=True)
-    sysctl.write(f"ipv6/conf/{name}/enhanced_dad", "1" if dad else "0", is_optional=True)
-    sysctl.write(f"ipv4/conf/{name}/arp_notify", "1")
-    sysctl.write(f"ipv6/conf/{name}/ndisc_notify", "1", is_optional=True)
+        sysctl.write_new(f"ipv6/conf/{name}/disable_ipv6", "0")
+        sysctl.write_new(f"ipv6/conf/{name}/keep_addr_on_down", "1", is_optional=True)
+    sysctl.write_new(f"ipv6/conf/{name}/accept_dad", "1" if dad else "0", is_optional=True)
+    sysctl.write_new(f"ipv6/conf/{name}/enhanced_dad", "1" if dad else "0", is_optional=True)
+    sysctl.write_new(f"ipv4/conf/{name}/arp_notify", "1")
+    sysctl.write_new(f"ipv6/conf/{name}/ndisc_notify", "1", is_optional=True)
 
 
-def wait_forwarding(host: Socket, monitor: Socket, pair: Pair) -> None:
+def wait_forwarding(host: Socket, pair: Pair) -> None:
     """Until the bridge forwards from the port; with STP on, until it has carrier (listening takes 30 s)."""
     has_stp = bool(pair.bridge.data("IFLA_BR_STP_STATE"))
     deadline = time.monotonic() + PORT_SECONDS
+    monitor: Socket | None = None
     while True:
         port = links.find(host, index=pair.host.index)
         if port is None:
@@ -60,7 +61,10 @@ def wait_forwarding(host: Socket, monitor: Socket, pair: Pair) -> None:
         if left <= 0:
             state = "has no carrier" if not port.has_carrier else "does not forward"
             raise TryAgainLater(f"port {port.name} of {pair.bridge.name} {state} after {PORT_SECONDS} s")
-        monitor.wait(left)
+        if monitor is None:
+            monitor = Socket(links.RTMGRP_LINK)  # and look again: it may have happened meanwhile
+        else:
+            monitor.wait(left)
 
 
 def wait_dad(pod: Socket, monitor: Socket, pair: Pair, name: str) -> None:

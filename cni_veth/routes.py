@@ -6,8 +6,8 @@ import errno
 
 from cni import address
 from cni.result import IPConfig, Route
-from cni_veth.codecs import Attrs, rtmsg
 from cni_veth.netlink import NLM_F_CREATE, Message, Socket
+from cni_veth.wire import ROUTE, Attrs, Body, Reply
 
 RTM_NEWROUTE, RTM_GETROUTE = 24, 26
 AF_INET, AF_INET6 = 2, 10
@@ -45,11 +45,7 @@ def default_links(socket: Socket) -> list[int]:
     """The indexes of the links that the default routes of both families use."""
     messages = []
     for family, destination, length in ELSEWHERE:
-        body = rtmsg()
-        body["family"] = family
-        body["dst_len"] = length
-        body["flags"] = RTM_F_FIB_MATCH
-        body["attrs"] = [("RTA_DST", destination)]
+        body = Body(ROUTE, [("RTA_DST", destination)], family=family, dst_len=length, flags=RTM_F_FIB_MATCH)
         messages.append(Message(body, RTM_GETROUTE, 0, "look up the default route"))
     replies = [reply for answer in socket.batch(*messages) for reply in answer.replies]
     return [index for reply in replies if reply["dst_len"] == 0 for index, _ in KernelRoute(reply).gateways if index]
@@ -60,26 +56,25 @@ class KernelRoute:
 
     __slots__ = ("advmss", "dst", "gateways", "mtu", "priority", "table")
 
-    def __init__(self, message: rtmsg) -> None:
+    def __init__(self, message: Reply) -> None:
         family = message["family"]
-        self.dst = f"{message.get_attr('RTA_DST') or ('0.0.0.0' if family == AF_INET else '::')}/{message['dst_len']}"
-        self.table = int(message.get_attr("RTA_TABLE") or message["table"])
-        self.priority = int(message.get_attr("RTA_PRIORITY") or 0)
-        metrics = message.get_attr("RTA_METRICS")
-        self.mtu = int(metrics.get_attr("RTAX_MTU") or 0) if metrics else 0
-        self.advmss = int(metrics.get_attr("RTAX_ADVMSS") or 0) if metrics else 0
-        hops = message.get_attr("RTA_MULTIPATH") or []
-        self.gateways = [(hop["oif"], hop.get_attr("RTA_GATEWAY") or "") for hop in hops]
+        self.dst = f"{message.get('RTA_DST') or ('0.0.0.0' if family == AF_INET else '::')}/{message['dst_len']}"
+        self.table = int(message.get("RTA_TABLE") or message["table"])
+        self.priority = int(message.get("RTA_PRIORITY") or 0)
+        metrics = message.get("RTA_METRICS")
+        self.mtu = int(metrics.get("RTAX_MTU") or 0) if metrics else 0
+        self.advmss = int(metrics.get("RTAX_ADVMSS") or 0) if metrics else 0
+        hops = message.get("RTA_MULTIPATH") or []
+        self.gateways = [(link, hop.get("RTA_GATEWAY") or "") for link, hop in hops]
         if not hops:
-            self.gateways = [(message.get_attr("RTA_OIF") or 0, message.get_attr("RTA_GATEWAY") or "")]
+            self.gateways = [(message.get("RTA_OIF") or 0, message.get("RTA_GATEWAY") or "")]
 
 
 def every(socket: Socket) -> list[KernelRoute]:
     """All unicast routes of the namespace, in every table."""
     found = []
     for family in (AF_INET, AF_INET6):
-        body = rtmsg()
-        body["family"] = family
+        body = Body(ROUTE, [], family=family)
         for reply in socket.dump(Message(body, RTM_GETROUTE, 0, "list routes")):
             if reply["type"] == RTN_UNICAST and reply["family"] == family:
                 found.append(KernelRoute(reply))
@@ -89,14 +84,8 @@ def every(socket: Socket) -> list[KernelRoute]:
 def _add(index: int, group: list[Route], name: str) -> Message:
     route = group[0]
     packed, prefix = address.split(route.dst)
-    body = rtmsg()
-    body["family"] = AF_INET if route.family == 4 else AF_INET6
-    body["dst_len"] = prefix
-    body["proto"] = RTPROT_BOOT
-    body["type"] = RTN_UNICAST
-    body["table"] = RT_TABLE_MAIN
+    table = route.table or RT_TABLE_MAIN
     no_gateway = RT_SCOPE_UNIVERSE if route.gw or route.family == 6 else RT_SCOPE_LINK
-    body["scope"] = no_gateway if route.scope is None else route.scope
     attrs: Attrs = [("RTA_DST", address.unpack(address.network(packed, prefix)))] if prefix else []
     if len(group) == 1:
         attrs.append(("RTA_OIF", index))
@@ -106,14 +95,22 @@ def _add(index: int, group: list[Route], name: str) -> Message:
         hops = [{"oif": index, "hops": 0, "attrs": [("RTA_GATEWAY", hop.gw)] if hop.gw else []} for hop in group]
         attrs.append(("RTA_MULTIPATH", hops))
     if route.table:
-        body["table"] = route.table if route.table < 256 else 0
         attrs.append(("RTA_TABLE", route.table))
     if route.priority:
         attrs.append(("RTA_PRIORITY", route.priority))
     metrics = [(key, value) for key, value in (("RTAX_MTU", route.mtu), ("RTAX_ADVMSS", route.advmss)) if value]
     if metrics:
         attrs.append(("RTA_METRICS", {"attrs": metrics}))
-    body["attrs"] = attrs
+    body = Body(
+        ROUTE,
+        attrs,
+        family=AF_INET if route.family == 4 else AF_INET6,
+        dst_len=prefix,
+        table=table if table < 256 else 0,
+        proto=RTPROT_BOOT,
+        scope=no_gateway if route.scope is None else route.scope,
+        type=RTN_UNICAST,
+    )
     via = " and ".join(hop.gw for hop in group if hop.gw)
     what = f"add route {route.dst}{' via ' + via if via else ''} to {name}"
     # Not NLM_F_EXCL: another network of the pod may lead there too, and the newest comes first (reference: the same).

@@ -66,10 +66,10 @@ class Server:
         wakeup.register(self._pool.wakeup, select.POLLIN)
         served = 0
         while not self._is_ending:
+            self._reap()  # also those of the version before, whose end nobody may have told
             self._fill()
             if wakeup.poll(self._patience()):
                 os.read(self._pool.wakeup, 4096)
-            self._reap()
             self._renew()
             if self._pool.is_busy and self._pool.served == served and self._has_waiting():
                 self._grow()
@@ -123,7 +123,7 @@ class Server:
             os._exit(code)
 
     def _reap(self) -> None:
-        while self._workers:
+        while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:

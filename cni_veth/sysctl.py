@@ -24,8 +24,19 @@ def read(name: str) -> str | None:
 def write(name: str, value: str, is_optional: bool = False) -> None:
     """Set it where it differs. Optional: a kernel without it is no failure. Raises KernelRefused (100)."""
     current = read(name)
-    if current == value or (current is None and is_optional):
-        return
+    if current != value and not (current is None and is_optional):
+        _set(name, value)
+
+
+def write_new(name: str, value: str, is_optional: bool = False) -> None:
+    """As `write`, of a link just made: its values are the kernel's defaults, so it is not worth looking first."""
+    try:
+        _set(name, value)
+    except KernelRefused:
+        write(name, value, is_optional)
+
+
+def _set(name: str, value: str) -> None:
     try:
         fd = os.open(f"{ROOT}/{name}", os.O_WRONLY | os.O_CLOEXEC)
         try:

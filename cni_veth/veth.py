@@ -8,17 +8,17 @@ import os
 from cni.errors import InterfaceConflict
 from cni.request import Request
 from cni_veth import links, removal, sysctl, tag, vlan
-from cni_veth.codecs import Attrs
 from cni_veth.conf import VethConf
 from cni_veth.links import Link
 from cni_veth.netlink import Message, Socket
 from cni_veth.netns import Netns
+from cni_veth.wire import Attrs
 
 
 class Pair:
     """Both ends of a veth: `host` on the bridge, the other one in the pod under its final name.
 
-    `bridge` is as it is with the port on it: without a pinned MAC it may have taken the port's.
+    `bridge` is as it is with the port on it: where nobody has set its MTU it takes its ports' lowest.
     """
 
     def __init__(self, bridge: Link, host: Link, pod_index: int, pod_mac: str) -> None:
@@ -45,13 +45,15 @@ def create(name: str, host: Socket, netns: Netns, conf: VethConf, request: Reque
     Raises KernelRefused (100), InterfaceConflict (101).
     """
     pod_mac = conf.mac or links.random_mac()
-    answers = host.batch(
+    messages = [
         _create(name, netns, conf, request, bridge, mtu, pod_mac),
         _describe(name, conf, request),
         links.alternative_name(name, tag.altname(request.name, request.owner)),
         links.get(name),
-        links.get(index=bridge.index),
-    )
+    ]
+    if bridge.mtu != (mtu or links.MTU):
+        messages.append(links.get(index=bridge.index))
+    answers = host.batch(*messages)
     if answers[0].errno == errno.EEXIST:
         raise _exists(request)
     if answers[2].errno == errno.EEXIST:
@@ -63,10 +65,12 @@ def create(name: str, host: Socket, netns: Netns, conf: VethConf, request: Reque
         if failure is not None:
             raise failure
     made = links.one(answers[3], name)
-    sysctl.write(f"ipv6/conf/{name}/accept_ra", "0", is_optional=True)
+    sysctl.write_new(f"ipv6/conf/{name}/accept_ra", "0", is_optional=True)
     if conf.is_filtering:
         vlan.assign(host, conf, made)
-    return Pair(links.one(answers[4], bridge.name), made, made.peer_index, pod_mac)
+    if len(answers) > 4:
+        bridge = links.one(answers[4], bridge.name)
+    return Pair(bridge, made, made.peer_index, pod_mac)
 
 
 def discard(name: str, host: Socket) -> None:

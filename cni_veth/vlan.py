@@ -9,10 +9,10 @@ from __future__ import annotations
 import errno
 
 from cni_veth import links
-from cni_veth.codecs import Attrs, ifinfmsg
 from cni_veth.conf import VethConf
 from cni_veth.links import Link
 from cni_veth.netlink import RTM_DELLINK, Message, Socket
+from cni_veth.wire import LINK, Attrs, Body
 
 AF_BRIDGE = 7
 RTEXT_FILTER_BRVLAN = 2
@@ -70,20 +70,14 @@ def differences(host: Socket, conf: VethConf, port: Link) -> list[str]:
 
 def of(host: Socket, port: Link) -> dict[int, int]:
     """The VLANs of a port with their PVID and UNTAGGED flags."""
-    body = ifinfmsg()
-    body["family"] = AF_BRIDGE
-    body["attrs"] = [("IFLA_EXT_MASK", RTEXT_FILTER_BRVLAN)]
+    body = Body(LINK, [("IFLA_EXT_MASK", RTEXT_FILTER_BRVLAN)], family=AF_BRIDGE)
     found = {}
     for reply in host.dump(Message(body, links.RTM_GETLINK, 0, "list VLANs of ports")):
-        spec = reply.get_attr("IFLA_AF_SPEC") if reply["index"] == port.index else None
-        for entry in spec.get_attrs("IFLA_BRIDGE_VLAN_INFO") if spec is not None else ():
+        spec = reply.get("IFLA_AF_SPEC") if reply["index"] == port.index else None
+        for entry in spec.every("IFLA_BRIDGE_VLAN_INFO") if spec is not None else ():
             found[int(entry["vid"])] = int(entry["flags"])
     return found
 
 
-def _body(index: int, entries: Attrs) -> ifinfmsg:
-    body = ifinfmsg()
-    body["family"] = AF_BRIDGE
-    body["index"] = index
-    body["attrs"] = [("IFLA_AF_SPEC", {"attrs": entries})]
-    return body
+def _body(index: int, entries: Attrs) -> Body:
+    return Body(LINK, [("IFLA_AF_SPEC", {"attrs": entries})], family=AF_BRIDGE, index=index)

@@ -32,11 +32,11 @@ class Worker:
             signal.signal(number, signal.SIG_IGN)  # the server says when to end, a caller when to stop
         aside.start = aside.in_thread
         self._home = Home()
-        poll = select.poll()
-        poll.register(self._listener, select.POLLIN)
-        poll.register(self._life, select.POLLIN)
+        poll = select.epoll()
+        poll.register(self._listener, select.EPOLLIN | select.EPOLLEXCLUSIVE)  # a caller wakes one worker, not all
+        poll.register(self._life, select.EPOLLIN)
         while True:
-            ready = dict(poll.poll(None if idle_seconds is None else idle_seconds * 1000))
+            ready = dict(poll.poll(idle_seconds))
             if self._life in ready or not ready:
                 return
             try:
@@ -53,15 +53,15 @@ class Worker:
     def _serve(self, caller: Connection) -> bool:
         """Whether the call was answered here."""
         pid, uid = caller.peer()
-        problem = objection(pid, uid)
-        if problem:
-            return False  # not a word: the launcher takes that as "no server here"
-        request = caller.receive(self._build)
+        request = caller.receive(self._build) if uid == 0 else None
         if request is None:
-            return False
+            return False  # without a word: the launcher takes that as "no server here"
         try:
-            if request.name not in NAMES:
-                raise Declined(f"no plugin is called {request.name!r}")
+            problem = objection(pid)
+            if problem or request.name not in NAMES:
+                raise Declined(problem or f"no plugin is called {request.name!r}")
+            if not caller.take(request):
+                return False
             with Visit(self._home, request, pid):
                 caller.watch()
                 code = caller.close(*skel.answer(lambda: sys.modules[NAMES[request.name]], request.environ, caller))

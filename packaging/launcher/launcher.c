@@ -1,12 +1,13 @@
 /* The file that a container runtime executes under a plugin's name: hands the call to a warm server (cni-vethd) and
  * exits with the code it is told, or executes the program beside it, cni-veth, which does the same by itself.
  *
- * Messages of the SOCK_SEQPACKET socket, in order; docs/architecture.md has the reasons:
- *   server   its BUILD                 ours, or we do not talk
- *   launcher umask NUL name NUL environment NUL..., with stdin, stderr, network and mount namespace, working directory
- *   server   D  declined | B  begun: an ADD that breaks off now leaves something behind
- *            E<code><document>  the end | R<code><document>  the result of an ADD, which waits for our K or N
- *   launcher K  printed | N  nobody took it | a byte that is a signal's number */
+ * Messages of the SOCK_SEQPACKET socket; docs/architecture.md has the reasons:
+ *   launcher BUILD NUL umask NUL name NUL environment NUL..., with stdin, stderr, network and mount namespace, directory
+ *   server   D  declined | E<code><document>  the end | R<code><document>  the result of an ADD, which waits for K or N
+ *   launcher K  printed | N  nobody took it | a byte that is a signal's number
+ * stdin and stderr are memfds: a request that nobody accepts would hold the caller's own, whose end a runtime awaits.
+ * Whoever seals stdin has the call: a worker that takes it, or the launcher when it has waited enough. Its mode
+ * becomes 0 when an ADD has begun: broken off from there on it leaves something behind. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -24,11 +25,11 @@
 #include <unistd.h>
 
 #define SOCKET "/run/cni-veth/cni-vethd.sock" /* CNI_VETH_SOCKET names another one; empty: none */
-enum { HELLO_MS = 1000, VERSION_MS = 200, STDIN_LIMIT = 16 << 20, FDS = 5, VARIABLES = 1000 };
+enum { BUSY_MS = 1000, VERSION_MS = 200, STDIN_LIMIT = 16 << 20, FDS = 5, VARIABLES = 1000 };
 
 extern char **environ;
 static const int ENDING[] = {SIGTERM, SIGINT, SIGHUP};
-static int server = -1;
+static int server = -1, told = -1;
 static volatile sig_atomic_t ended_by;
 
 static void pass_on(int number) {
@@ -59,13 +60,24 @@ static _Noreturn void fail(const char *what) {
     exit(1);
 }
 
-/* The call as it came; `broken`: the server had begun an ADD and is gone. */
-static _Noreturn void standalone(char **argv, int broken) {
+/* What the worker wrote to its copy of stderr. */
+static void relay(void) {
+    char part[4096];
+    ssize_t n;
+    if (told < 0 || lseek(told, 0, SEEK_SET) < 0) return;
+    while ((n = read(told, part, sizeof part)) > 0 && write(2, part, (size_t)n) > 0) continue;
+}
+
+static _Noreturn void standalone(char **argv) {
     char path[PATH_MAX + sizeof "cni-veth"] = "";
+    struct stat input = {0};
     on_ending(SIG_DFL);
-    if (ended_by && !broken) raise(ended_by); /* it went to a server that does not serve us */
-    if (broken) setenv("CNI_VETH_TAKE_OVER", "1", 1);
+    if (server >= 0 && fstat(0, &input) == 0 && (input.st_mode & 0777) == 0)
+        setenv("CNI_VETH_TAKE_OVER", "1", 1); /* a worker had begun and is gone */
+    else if (ended_by)
+        raise(ended_by); /* it went to a server that does not serve us */
     if (server >= 0) lseek(0, 0, SEEK_SET); /* the copy of stdin, perhaps read */
+    relay();
     if (readlink("/proc/self/exe", path, PATH_MAX) < 0) fail("/proc/self/exe");
     strcpy(strrchr(path, '/') + 1, "cni-veth");
     execv(path, argv);
@@ -81,7 +93,7 @@ static int has_input(const char *verb) {
 /* Descriptor 0 becomes a copy that both the server and, should that fail, the standalone can read from its beginning. */
 static void copy_stdin(const char *verb) {
     static char part[1 << 16];
-    int copy = memfd_create("stdin", 0), is_version = strcmp(verb, "VERSION") == 0;
+    int copy = memfd_create("stdin", MFD_ALLOW_SEALING), is_version = strcmp(verb, "VERSION") == 0;
     if (copy < 0) fail("memfd_create");
     for (ssize_t n, size = 0; size < STDIN_LIMIT && has_input(verb); size += n) {
         if ((n = read(0, part, sizeof part)) < 0) fail("cannot read the network configuration from stdin");
@@ -92,66 +104,61 @@ static void copy_stdin(const char *verb) {
     close(copy);
 }
 
-/* A server of our own build that waits for us, or -1. */
+/* A connection to a server that may be busy, or -1. */
 static int reach(void) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const char *path = getenv("CNI_VETH_SOCKET");
-    char hello[sizeof BUILD + 1];
     if (!path) path = SOCKET;
     if (!*path || strlen(path) >= sizeof address.sun_path) return -1;
     strcpy(address.sun_path, path);
     int found = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    struct pollfd answer = {.fd = found, .events = POLLIN};
-    if (connect(found, (struct sockaddr *)&address, sizeof address) == 0 && poll(&answer, 1, HELLO_MS) > 0 &&
-        recv(found, hello, sizeof hello, 0) == sizeof BUILD - 1 && memcmp(hello, BUILD, sizeof BUILD - 1) == 0 &&
-        fcntl(found, F_SETFL, 0) == 0)
-        return found;
+    if (connect(found, (struct sockaddr *)&address, sizeof address) == 0 && fcntl(found, F_SETFL, 0) == 0) return found;
     close(found);
     return -1;
 }
 
-static int ask(const char *name) {
-    char mask[16];
-    struct iovec parts[VARIABLES + 2] = {{mask, 0}, {(char *)name, strlen(name) + 1}};
+/* Connect and send the call; -1 where that cannot be done. */
+static int ask(const char *verb, const char *name) {
+    char build[] = BUILD, mask[16];
+    struct iovec parts[VARIABLES + 3] = {{build, sizeof build}, {mask, 0}, {(char *)name, strlen(name) + 1}};
     union { char bytes[CMSG_SPACE(FDS * sizeof(int))]; struct cmsghdr align; } control = {{0}};
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2, .msg_control = &control, .msg_controllen = sizeof control};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 3, .msg_control = &control, .msg_controllen = sizeof control};
     struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
-    int fds[FDS] = {0, 2, open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC),
+    int fds[FDS] = {0, told = memfd_create("stderr", MFD_CLOEXEC), open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC),
                     open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)};
     mode_t kept = umask(0);
     umask(kept);
-    parts[0].iov_len = (size_t)snprintf(mask, sizeof mask, "%o", kept) + 1;
+    parts[1].iov_len = (size_t)snprintf(mask, sizeof mask, "%o", kept) + 1;
     for (char **variable = environ; *variable; variable++) {
-        if (message.msg_iovlen == VARIABLES + 2) return -1;
+        if (message.msg_iovlen == VARIABLES + 3) return -1;
         parts[message.msg_iovlen++] = (struct iovec){*variable, strlen(*variable) + 1};
     }
     rights->cmsg_level = SOL_SOCKET;
     rights->cmsg_type = SCM_RIGHTS;
     rights->cmsg_len = CMSG_LEN(sizeof fds);
     memcpy(CMSG_DATA(rights), fds, sizeof fds);
+    has_input(verb); /* no worker shall wait for it */
+    if ((server = reach()) < 0) return -1;
+    copy_stdin(verb);
     on_ending(pass_on);
     return sendmsg(server, &message, MSG_NOSIGNAL) < 0 ? -1 : 0; /* too long, or a descriptor that could not be opened */
 }
 
 int main(int argc, char **argv) {
     const char *verb = getenv("CNI_COMMAND"), *name = argc > 0 ? strrchr(argv[0], '/') : NULL;
-    int has_begun = 0;
+    struct pollfd answer = {.events = POLLIN};
     /* Arguments, and a call without verb, are for people. */
     if (argc != 1 || !verb || !*verb || isatty(0) || fcntl(0, F_GETFD) < 0 || fcntl(1, F_GETFD) < 0 ||
-        fcntl(2, F_GETFD) < 0)
-        standalone(argv, 0);
-    has_input(verb); /* no worker shall wait for it */
-    if ((server = reach()) < 0)
-        standalone(argv, 0);
-    copy_stdin(verb);
-    if (ask(name ? name + 1 : argv[0]) < 0) standalone(argv, 0);
+        fcntl(2, F_GETFD) < 0 || ask(verb, name ? name + 1 : argv[0]) < 0)
+        standalone(argv);
+    answer.fd = server;
+    if (poll(&answer, 1, BUSY_MS) == 0 && fcntl(0, F_ADD_SEALS, F_SEAL_SEAL) == 0) standalone(argv);
     for (;;) {
         ssize_t length = recv(server, NULL, 0, MSG_PEEK | MSG_TRUNC);
         char *reply = length > 0 ? malloc((size_t)length) : NULL;
-        if (!reply || recv(server, reply, (size_t)length, 0) != length) standalone(argv, has_begun);
-        if (*reply == 'D') standalone(argv, 0);
-        if (*reply == 'B') has_begun = strcmp(verb, "ADD") == 0;
+        if (!reply || recv(server, reply, (size_t)length, 0) != length || *reply == 'D') standalone(argv);
         if (length < 2) continue;
+        relay();
         int code = reply[1] - '0', is_printed = print(reply + 2, (size_t)length - 2) == 0;
         if (*reply == 'R') send(server, is_printed ? "K" : "N", 1, MSG_NOSIGNAL);
         while (!is_printed && *reply == 'R' && recv(server, reply, 1, 0) > 0) continue; /* until it is undone */

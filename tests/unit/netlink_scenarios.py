@@ -13,8 +13,8 @@ from pathlib import Path
 
 from cni.result import Route
 from cni_veth import addresses, links, routes
-from cni_veth.codecs import Attrs
 from cni_veth.netlink import Answer, Message, Socket
+from cni_veth.wire import Attrs
 
 DATA = Path(__file__).parents[1] / "data/netlink.json"
 MAC = "02:00:00:00:00:01"
@@ -44,7 +44,7 @@ def batch_with_failures(kernel: Socket) -> list[Answer]:
 
 def refused() -> tuple[Message, Message]:
     too_long = addresses.add(1, "10.1.0.1/24", "lo")
-    too_long.body["prefixlen"] = 33
+    too_long.body.fields["prefixlen"] = 33
     attrs = [("IFLA_IFNAME", "v0"), ("IFLA_MTU", 9), ("IFLA_LINKINFO", {"attrs": [("IFLA_INFO_KIND", "veth")]})]
     return too_long, links.create(attrs, 0, "create veth v0")
 
@@ -142,7 +142,7 @@ def record() -> dict[str, Frames]:
                 recording.frames = found.setdefault(name, [])
                 kernel._socket = recording
                 scenario(kernel)
-                kernel.close()
+                recording.close()
         finally:
             namespace.delete()
     return found

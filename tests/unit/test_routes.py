@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from cni.result import IPConfig, Route
 from cni_veth import routes
-from cni_veth.codecs import rtmsg
 
 IPS = [
     IPConfig("10.1.0.2/24"),
