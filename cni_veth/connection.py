@@ -23,6 +23,7 @@ LONGEST_REQUEST = 1 << 18  # a socket's default buffer; the launcher executes th
 LONGEST_REPLY = 1 << 16
 DESCRIPTORS = 5
 SO_SNDBUFFORCE = 32  # socket(7); Python has no name for it
+_buffer = bytearray(LONGEST_REQUEST)
 _UCRED = struct.Struct("3i")
 
 
@@ -69,9 +70,10 @@ class Connection(Caller):
         self._allow(REQUEST_SECONDS)
         try:
             size = socket.CMSG_SPACE(DESCRIPTORS * array.array("i").itemsize)
-            data, control, flags, _ = self._socket.recvmsg(LONGEST_REQUEST, size, socket.MSG_CMSG_CLOEXEC)
+            length, control, flags, _ = self._socket.recvmsg_into([_buffer], size, socket.MSG_CMSG_CLOEXEC)
         except OSError:
             return None
+        data = bytes(memoryview(_buffer)[:length])
         descriptors = array.array("i")
         for _, _, content in control:
             descriptors.frombytes(content[: len(content) - len(content) % descriptors.itemsize])

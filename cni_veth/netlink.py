@@ -26,6 +26,7 @@ NLMSGERR_ATTR_MSG = 1
 SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK = 270, 10, 11, 12
 DUMP_TRIES = 8
 BATCH = 64  # an ack takes about 700 bytes of a receive buffer of 208 KiB
+LONGEST = 1 << 16  # the kernel fills 32 KiB; a buffer from 128 KiB on would be mapped and unmapped at each recv(2)
 ANSWER_SECONDS = 10  # the kernel answers before send(2) returns; this is for answers that were lost
 RTM_DELLINK, AF_UNSPEC = 17, 0
 _HEADER = struct.Struct("=LHHLL")
@@ -155,7 +156,7 @@ class Socket:
         """Whether the subscribed group has told that the link is gone. Does not wait."""
         while True:
             try:
-                data = self._socket.recv(1 << 16, socket.MSG_DONTWAIT)
+                data = self._socket.recv(LONGEST, socket.MSG_DONTWAIT)
             except OSError:  # nothing more; or an overrun: the ack will tell
                 return False
             offset = 0
@@ -170,7 +171,7 @@ class Socket:
         """Wait for a notification of the subscribed groups; True when something came."""
         self._socket.settimeout(max(seconds, 0.001))
         try:
-            self._socket.recv(1 << 16)
+            self._socket.recv(LONGEST)
         except TimeoutError:
             return False
         except OSError as error:
@@ -195,7 +196,7 @@ class Socket:
     def _receive(self, pending: dict[int, Answer]) -> None:
         """Read one datagram and settle the answers that it ends."""
         try:
-            data = self._socket.recv(1 << 18)
+            data = self._socket.recv(LONGEST)
         except OSError as error:  # ENOBUFS, EAGAIN
             what = next(iter(pending.values())).message.what
             raise TryAgainLater(f"cannot {what}", f"the kernel's answer was lost: {error.strerror}") from None

@@ -16,11 +16,14 @@ NEEDED = 1 << CAP_NET_ADMIN | 1 << CAP_SYS_ADMIN
 OWN = "/proc/self/ns/"  # the main thread's, which is the one that moves
 
 
+_own = {kind: os.stat(OWN + kind).st_ino for kind in ("user", "pid")}
+
+
 def objection(pid: int) -> str:
     """Why the caller cannot be served as if it had started a process of its own; "" where it can."""
     try:
-        for kind in ("user", "pid"):
-            if os.stat(f"/proc/{pid}/ns/{kind}").st_ino != os.stat(OWN + kind).st_ino:
+        for kind, own in _own.items():
+            if os.stat(f"/proc/{pid}/ns/{kind}").st_ino != own:
                 return f"process {pid} is in another {kind} namespace"
         with open(f"/proc/{pid}/status", "rb", buffering=0) as status:
             effective = status.read(4096).partition(b"\nCapEff:")[2].split(None, 1)[0]
