@@ -105,7 +105,13 @@ class Server:
 
     def _fork(self, number: int, idle_seconds: float | None) -> None:
         self._pool.set(number, pool.IDLE)
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            tell(f"{SERVER}: cannot fork: {error.strerror}\n".encode())
+            self._pool.set(number, pool.ABSENT)
+            self._not_before = time.monotonic() + CRASH_SECONDS
+            return
         if pid:
             self._workers[pid] = number, time.monotonic()
             return

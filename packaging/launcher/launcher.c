@@ -29,7 +29,7 @@ enum { BUSY_MS = 1000, VERSION_MS = 200, STDIN_LIMIT = 16 << 20, FDS = 5, VARIAB
 
 extern char **environ;
 static const int ENDING[] = {SIGTERM, SIGINT, SIGHUP};
-static int server = -1, told = -1;
+static int server = -1, input = -1, told = -1; /* the memfds: what descriptor 0 is now, what becomes of 2 */
 static volatile sig_atomic_t ended_by;
 
 static void pass_on(int number) {
@@ -70,13 +70,13 @@ static void relay(void) {
 
 static _Noreturn void standalone(char **argv) {
     char path[PATH_MAX + sizeof "cni-veth"] = "";
-    struct stat input = {0};
+    struct stat status;
     on_ending(SIG_DFL);
-    if (server >= 0 && fstat(0, &input) == 0 && (input.st_mode & 0777) == 0)
+    if (input == 0 && fstat(0, &status) == 0 && (status.st_mode & 0777) == 0)
         setenv("CNI_VETH_TAKE_OVER", "1", 1); /* a worker had begun and is gone */
     else if (ended_by)
         raise(ended_by); /* it went to a server that does not serve us */
-    if (server >= 0) lseek(0, 0, SEEK_SET); /* the copy of stdin, perhaps read */
+    if (input == 0) lseek(0, 0, SEEK_SET); /* it may have been read */
     relay();
     if (readlink("/proc/self/exe", path, PATH_MAX) < 0) fail("/proc/self/exe");
     strcpy(strrchr(path, '/') + 1, "cni-veth");
@@ -86,22 +86,23 @@ static _Noreturn void standalone(char **argv) {
 
 /* Whether stdin has something to read, be it its end. Nobody need send anything for VERSION. */
 static int has_input(const char *verb) {
-    struct pollfd input = {.fd = 0, .events = POLLIN};
-    return poll(&input, 1, strcmp(verb, "VERSION") == 0 ? VERSION_MS : -1) > 0;
+    struct pollfd any = {.fd = 0, .events = POLLIN};
+    return poll(&any, 1, strcmp(verb, "VERSION") == 0 ? VERSION_MS : -1) > 0;
 }
 
-/* Descriptor 0 becomes a copy that both the server and, should that fail, the standalone can read from its beginning. */
-static void copy_stdin(const char *verb) {
+/* Descriptor 0 becomes a copy that both the server and, should that fail, the standalone can read from its beginning.
+ * -1 where nothing can be read. */
+static int copy_stdin(const char *verb) {
     static char part[1 << 16];
     int copy = memfd_create("stdin", MFD_ALLOW_SEALING), is_version = strcmp(verb, "VERSION") == 0;
-    if (copy < 0) fail("memfd_create");
+    if (copy < 0) return -1;
     for (ssize_t n, size = 0; size < STDIN_LIMIT && has_input(verb); size += n) {
-        if ((n = read(0, part, sizeof part)) < 0) fail("cannot read the network configuration from stdin");
-        if (n > 0 && write(copy, part, (size_t)n) != n) fail("cannot copy stdin");
+        if ((n = read(0, part, sizeof part)) < 0 && size == 0) return -1;
+        if (n < 0 || write(copy, part, (size_t)n) != n) fail("cannot copy stdin");
         if (n == 0 || is_version) break;
     }
-    if (lseek(copy, 0, SEEK_SET) < 0 || dup2(copy, 0) < 0) fail("cannot copy stdin");
-    close(copy);
+    if (lseek(copy, 0, SEEK_SET) < 0 || (input = dup2(copy, 0)) < 0) fail("cannot copy stdin");
+    return close(copy);
 }
 
 /* A connection to a server that may be busy, or -1. */
@@ -138,8 +139,7 @@ static int ask(const char *verb, const char *name) {
     rights->cmsg_len = CMSG_LEN(sizeof fds);
     memcpy(CMSG_DATA(rights), fds, sizeof fds);
     has_input(verb); /* no worker shall wait for it */
-    if ((server = reach()) < 0) return -1;
-    copy_stdin(verb);
+    if ((server = reach()) < 0 || copy_stdin(verb) < 0) return -1;
     on_ending(pass_on);
     return sendmsg(server, &message, MSG_NOSIGNAL) < 0 ? -1 : 0; /* too long, or a descriptor that could not be opened */
 }
@@ -147,12 +147,14 @@ static int ask(const char *verb, const char *name) {
 int main(int argc, char **argv) {
     const char *verb = getenv("CNI_COMMAND"), *name = argc > 0 ? strrchr(argv[0], '/') : NULL;
     struct pollfd answer = {.events = POLLIN};
+    int ready;
     /* Arguments, and a call without verb, are for people. */
     if (argc != 1 || !verb || !*verb || isatty(0) || fcntl(0, F_GETFD) < 0 || fcntl(1, F_GETFD) < 0 ||
         fcntl(2, F_GETFD) < 0 || ask(verb, name ? name + 1 : argv[0]) < 0)
         standalone(argv);
     answer.fd = server;
-    if (poll(&answer, 1, BUSY_MS) == 0 && fcntl(0, F_ADD_SEALS, F_SEAL_SEAL) == 0) standalone(argv);
+    while ((ready = poll(&answer, 1, BUSY_MS)) < 0) continue; /* a signal */
+    if (ready == 0 && fcntl(0, F_ADD_SEALS, F_SEAL_SEAL) == 0) standalone(argv);
     for (;;) {
         ssize_t length = recv(server, NULL, 0, MSG_PEEK | MSG_TRUNC);
         char *reply = length > 0 ? malloc((size_t)length) : NULL;
