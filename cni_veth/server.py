@@ -34,6 +34,7 @@ HELP = f"""cni-vethd {VERSION}: serves the calls of the CNI plugins beside it fr
   --socket PATH  where launchers look for it ({SOCKET}; theirs is moved by CNI_VETH_SOCKET)
   --workers N    processes at rest, 1 to {pool.LIMIT} ({WORKERS}); more come while all of them wait
 
+SIGUSR1 makes it say how many calls it has served, SIGTERM ends it when the calls under way are done.
 Started by systemd with a socket of its own (cni-veth.socket) it takes that. Without it, or while it is stopped, the
 plugins work all the same, only slower.
 """
@@ -52,33 +53,38 @@ class Server:
         self._gone_since = 0.0
         self._is_ending = self._is_changed = False
 
-    def run(self) -> int:
-        """Until SIGTERM or SIGINT, or until the program is uninstalled. How many calls were served."""
+    def run(self) -> None:
+        """Until SIGTERM or SIGINT, or until the program is uninstalled."""
         self._listener.setblocking(False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._end)
         for number in (signal.SIGIO, signal.SIGHUP):
             signal.signal(number, self._look)
+        signal.signal(signal.SIGUSR1, self._tell)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._pool.alarm, warn_on_full_buffer=False)
         self._program.watch()
+        self._is_changed = True  # it may have been, since we were executed
         wakeup = select.poll()
         wakeup.register(self._pool.wakeup, select.POLLIN)
         served = 0
         while not self._is_ending:
             self._reap()  # also those of the version before, whose end nobody may have told
+            self._renew()
             self._fill()
             if wakeup.poll(self._patience()):
                 os.read(self._pool.wakeup, 4096)
-            self._renew()
             if self._pool.is_busy and self._pool.served == served and self._has_waiting():
                 self._grow()
             served = self._pool.served
         self._finish()
-        return self._pool.served
+        self._tell()
 
     def _end(self, number: int, frame: object) -> None:
         self._is_ending = True
+
+    def _tell(self, number: int = 0, frame: object = None) -> None:
+        tell(f"{SERVER}: {self._pool.served} calls served, {len(self._workers)} workers\n".encode())
 
     def _look(self, number: int, frame: object) -> None:
         self._is_changed = True
@@ -163,6 +169,7 @@ class Server:
             return
         self._gone_since = 0.0
         if self._program.is_replaced:
+            self._tell()
             environ = clean(dict(os.environ)) | listen.pass_on(self._listener)
             try:
                 os.execve(self._program.path, [self._program.path, *sys.argv[1:]], environ)
@@ -207,8 +214,7 @@ def _serve(path: str, workers: int) -> int:
         worker.preload()
         server = Server(listener, workers, Program(sys.argv[0] if "/" in sys.argv[0] else sys.executable))
         tell(f"{SERVER} {VERSION}: {workers} workers serve {path}\n".encode())
-        served = server.run()
-        tell(f"{SERVER}: {served} calls served\n".encode())
+        server.run()
         listener.close()
         if listen.is_own():
             listen.remove(path)

@@ -28,7 +28,7 @@ class Worker:
 
     def run(self, idle_seconds: float | None) -> None:
         """In a process of its own; ends by itself after so many seconds without a call."""
-        for number in signals.ENDING:
+        for number in (*signals.ENDING, signal.SIGUSR1):
             signal.signal(number, signal.SIG_IGN)  # the server says when to end, a caller when to stop
         aside.start = aside.in_thread
         self._home = Home()

@@ -70,6 +70,7 @@ list_missing() {
     need_command sysctl procps
     [ "$purpose" != demo ] || return 0
     need_command strace strace
+    need_command systemd-socket-activate systemd
     need_command iptables iptables # for the reference portmap and firewall
     # for Go, which fetches the peers
     [ -e /etc/ssl/certs/ca-certificates.crt ] || missing="$missing ca-certificates"

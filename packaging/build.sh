@@ -4,7 +4,7 @@
 #   dist/cni/bin/{cni-veth,cni-ipam,loopback} -> ../cni-veth-<version>/launcher
 #   dist/cni/bin/cni-vethd                    -> ../cni-veth-<version>/cni-veth
 #   dist/cni/cni-veth-<version>/{launcher,cni-veth,_internal/,BUILD,10-cni-veth.conflist,systemd/,LICENSE}
-#   dist/cni/install.sh          installs that on a node, which needs neither make nor Python
+#   dist/cni/{install,service}.sh             install that on a node, which needs neither make nor Python
 set -eu
 umask 022
 cd "$(dirname "$0")/.."
@@ -40,7 +40,7 @@ mv build/launcher "build/cni/$program/"
 echo "$build" >"build/cni/$program/BUILD"
 cp LICENSE packaging/10-cni-veth.conflist "build/cni/$program/"
 cp -R packaging/systemd "build/cni/$program/"
-cp packaging/install.sh build/cni/
+cp packaging/install.sh packaging/service.sh build/cni/
 for name in cni-veth cni-ipam loopback; do
     ln -s "../$program/launcher" "build/cni/bin/$name"
 done

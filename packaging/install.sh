@@ -1,16 +1,16 @@
 #!/bin/sh
 # Installs cni-veth on this node from an unpacked dist/cni, or removes it. Needs only POSIX tools and sha256sum.
 #
-#   [DESTDIR=/other/root] [DROPIN=1] ./install.sh install
-#   [DESTDIR=/other/root] ./install.sh uninstall
-#
 #   /opt/cni/cni-veth-<version>-<hash>/           the program, under a name that its content gives it
-#   /opt/cni/bin/{cni-veth,cni-ipam,loopback}     links to it; with DROPIN=1 also bridge and host-local
+#   /opt/cni/bin/{cni-veth,cni-ipam,loopback}     links to its launcher; with DROPIN=1 also bridge and host-local
+#   /opt/cni/bin/cni-vethd                        link to the warm server; not with SERVER=0
 #   /opt/cni/bin/<name>.before-cni-veth           what had that name; uninstall puts it back
+#   /usr/local/lib/systemd/system/cni-veth.*      the server's units, where there is a systemd
 #   /etc/cni/net.d/10-cni-veth.conflist           a sample, only where there is no configuration at all
 #
-# Each link is swapped by one rename, so that a pod being made meanwhile meets the old program or the new one.
-# The program linked until now stays, and so does one that still runs; older ones go.
+# Each link is swapped by one rename, so that a pod being made meanwhile meets the old program or the new one; a
+# running server notices and becomes the new one. The program linked until now stays, and so does one that still
+# runs; older ones go.
 set -eu
 umask 022
 
@@ -19,6 +19,20 @@ root=${DESTDIR:-}/opt/cni
 bin=$root/bin
 conf=${DESTDIR:-}/etc/cni/net.d
 sample=10-cni-veth.conflist
+
+usage() {
+    cat <<END
+usage: [DESTDIR=DIR] [DROPIN=1|0] [SERVER=1|0] $0 install
+       [DESTDIR=DIR] $0 uninstall
+
+  DESTDIR=DIR  another root directory, for instance an image's; nothing is started
+  DROPIN=1     also take the names bridge and host-local; 0 gives them back
+  SERVER=0     without the warm server cni-vethd; 1 takes it back
+  Unset, the last two leave a node as it is; a new one gets the server and no drop-in names.
+END
+}
+
+. "$here/service.sh"
 
 say() { echo "cni-veth: $*"; }
 
@@ -42,7 +56,7 @@ content_hash() { (cd "$1" && find . ! -type d -exec sha256sum {} + | LC_ALL=C so
 
 flush() { sync -f "$1" 2>/dev/null || sync; }
 
-is_ours() { case $(readlink "$1") in ../cni-veth-*/cni-veth) ;; *) return 1 ;; esac; }
+is_ours() { case $(readlink "$1") in ../cni-veth-*/launcher | ../cni-veth-*/cni-veth) ;; *) return 1 ;; esac; }
 
 exists() { [ -e "$1" ] || [ -h "$1" ]; }
 
@@ -58,7 +72,11 @@ linked() { for name in $(our_names); do basename "$(dirname "$(readlink "$bin/$n
 
 programs() { for program in "$root"/cni-veth-*/; do [ ! -d "$program" ] || basename "$program"; done; }
 
-is_running() { ls -l /proc/[0-9]*/exe 2>/dev/null | grep -q "/$1/cni-veth"; }
+# A server of it, a standalone call, or a launcher that waits.
+is_running() { ls -l /proc/[0-9]*/exe 2>/dev/null | grep -q "/$1/"; }
+
+# Whether what is installed has a server to choose or to leave out: older plugins are no launchers.
+has_launchers() { case $(readlink "$bin/cni-veth") in */launcher) ;; *) return 1 ;; esac; }
 
 # A drop-in that refuses what a configuration asks for would stop every new pod of this node.
 refuse_unbuilt() {
@@ -81,7 +99,8 @@ copy_program() {
 
 swap_link() {
     name=$1
-    target=../$2/cni-veth
+    target=../$2/launcher
+    [ "$name" != cni-vethd ] || target=../$2/cni-veth
     if exists "$bin/$name" && ! is_ours "$bin/$name"; then
         ln -f "$bin/$name" "$bin/$name.before-cni-veth" 2>/dev/null ||
             cp -Pp "$bin/$name" "$bin/$name.before-cni-veth"
@@ -127,7 +146,30 @@ restore_name() {
     fi
 }
 
-remove_leftovers() { rm -rf "$root"/.new-* "$root"/.old-* "$root"/.damaged-* "$bin"/.new-*; }
+# What this node is to have of the names that are a choice.
+choose_names() {
+    names="cni-veth cni-ipam loopback"
+    unwanted=
+    case ${DROPIN:-} in
+    1)
+        refuse_unbuilt
+        names="$names bridge host-local"
+        ;;
+    0) unwanted="bridge host-local" ;;
+    esac
+    server=${SERVER:-}
+    if [ -z "$server" ]; then
+        server=1
+        ! has_launchers || is_ours "$bin/cni-vethd" || server=0
+    fi
+    # First, because a link of cni-veth to a launcher tells the next run that this was decided.
+    if [ "$server" = 0 ]; then unwanted="$unwanted cni-vethd"; else names="cni-vethd $names"; fi
+    for name in $(our_names); do # what was taken once is kept up to date
+        case " $names $unwanted " in *" $name "*) ;; *) names="$names $name" ;; esac
+    done
+}
+
+remove_leftovers() { rm -rf "$root"/.new-* "$root"/.old-* "$root"/.damaged-* "$bin"/.new-* "$units"/.new-cni-veth.*; }
 
 install() {
     source=$(ls -d "$here"/cni-veth-*/ 2>/dev/null) || fail "$here holds no program: run me in a built dist/cni"
@@ -138,12 +180,8 @@ install() {
     trap remove_leftovers EXIT # ours, and those of a run that was killed
     program=$(basename "$source")-$(content_hash "$source")
     before=$(linked)
-    names="cni-veth cni-ipam loopback"
-    if [ "${DROPIN:-}" = 1 ]; then
-        refuse_unbuilt
-        names="$names bridge host-local"
-    fi
-    names=$(printf '%s\n' $names $(our_names) | sort -u) # a drop-in name once taken is kept up to date
+    choose_names
+    [ "$server" = 0 ] || ! has_units || make_directory "$units"
     for name in $names; do
         [ -h "$bin/$name" ] || [ ! -d "$bin/$name" ] || fail "$bin/$name is a directory; move it away first"
     done
@@ -151,7 +189,12 @@ install() {
     for name in $names; do
         swap_link "$name" "$program"
     done
+    [ "$server" != 0 ] || remove_units
+    for name in $unwanted; do
+        ! is_ours "$bin/$name" || restore_name "$name"
+    done
     flush "$bin"
+    [ "$server" = 0 ] || place_units
     for old in $(programs); do
         case " $(echo $program $before) " in *" $old "*) continue ;; esac
         is_running "$old" || remove_program "$old"
@@ -170,6 +213,7 @@ uninstall() {
     lock
     trap remove_leftovers EXIT # ours, and those of a run that was killed
     remove_sample
+    remove_units
     for name in $(our_names); do
         restore_name "$name"
     done
@@ -187,5 +231,9 @@ uninstall() {
 case ${1:-} in
 install) install ;;
 uninstall) uninstall ;;
-*) fail "usage: [DESTDIR=DIR] [DROPIN=1] $0 install|uninstall" ;;
+--help | -h | help) usage ;;
+*)
+    usage >&2
+    exit 1
+    ;;
 esac

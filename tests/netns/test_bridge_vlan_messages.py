@@ -11,10 +11,10 @@ import pytest
 
 from cni.request import Request
 from cni_veth import links, vlan
-from cni_veth.codecs import ifinfmsg
 from cni_veth.conf import VethConf
 from cni_veth.links import Link
 from cni_veth.netlink import NLM_F_ACK, Answer, Message, Socket
+from cni_veth.wire import LINK, Reply
 from tests.world import Node
 
 _DUMP = re.compile(r"^ \| [0-9a-f]{5}  ((?:[0-9a-f]{2} +)+)", re.MULTILINE)
@@ -52,7 +52,7 @@ def encoded(message: Message, like: bytes) -> bytes:
 class Recorder(Socket):
     """Takes what is asked and answers nothing; dumps what it is given."""
 
-    def __init__(self, *replies: ifinfmsg) -> None:
+    def __init__(self, *replies: Reply) -> None:
         self.asked: list[Message] = []
         self._replies = list(replies)
 
@@ -60,7 +60,7 @@ class Recorder(Socket):
         self.asked += messages
         return []
 
-    def dump(self, message: Message) -> list[ifinfmsg]:
+    def dump(self, message: Message) -> list[Reply]:
         self.asked.append(message)
         return self._replies
 
@@ -104,13 +104,11 @@ def test_vlans_are_asked_for_in_a_form_that_the_kernel_takes(node: Node, ports: 
     assert set(vlan.of(kernel, ports["p0"])) <= {vlan.DEFAULT}
 
 
-def listed(port: Link, vids: dict[int, int]) -> ifinfmsg:
+def listed(port: Link, vids: dict[int, int]) -> Reply:
     """A port's entry in the kernel's list: ifinfomsg, IFLA_AF_SPEC, in it an IFLA_BRIDGE_VLAN_INFO for each VLAN."""
     entries = b"".join(struct.pack("=HHHH", 8, 2, flags, vid) for vid, flags in vids.items())
     body = struct.pack("=BxHiII", vlan.AF_BRIDGE, 0, port.index, 0, 0) + struct.pack("=HH", 4 + len(entries), 26)
-    message = ifinfmsg(struct.pack("=IHHII", 16 + len(body + entries), links.RTM_NEWLINK, 0, 0, 0) + body + entries)
-    message.decode()
-    return message
+    return Reply(LINK, body + entries)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -48,12 +49,18 @@ def dist(tree: Path) -> Path:
 
 @pytest.fixture
 def newer(dist: Path, tmp_path: Path) -> Callable[[str], Path]:
-    """Makes a dist/cni of the same version whose program has other content."""
+    """Makes a dist/cni of the same version that is another build: launchers and servers of the two do not talk."""
 
     def make(content: str) -> Path:
         copy = tmp_path / f"dist-{content}"
         shutil.copytree(dist, copy, symlinks=True)
-        next(copy.glob("cni-veth-*")).joinpath("content").write_text(content)
+        (program,) = copy.glob("cni-veth-*")
+        build = (program / "BUILD").read_text().strip()
+        other = hashlib.sha256(content.encode()).hexdigest()
+        launcher = (program / "launcher").read_bytes()
+        assert launcher.count(build.encode()) == 1
+        (program / "launcher").write_bytes(launcher.replace(build.encode(), other.encode()))
+        (program / "BUILD").write_text(f"{other}\n")
         return copy
 
     return make

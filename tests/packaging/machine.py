@@ -6,13 +6,18 @@ import os
 import subprocess
 from pathlib import Path
 
-NAMES = {"cni-veth", "cni-ipam", "loopback"}
+PLUGINS = {"cni-veth", "cni-ipam", "loopback"}
+NAMES = {*PLUGINS, "cni-vethd"}
+UNITS = {f"usr/local/lib/systemd/system/cni-veth.{kind}" for kind in ("service", "socket")}
 SAMPLE = "etc/cni/net.d/10-cni-veth.conflist"
 
 
 def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The finished command, its output as text; nothing of this process's environment but what is given."""
-    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", **environment}
+    """The finished command, its output as text; nothing of this process's environment but what is given.
+
+    Calls go without a server, unless one is named by CNI_VETH_SOCKET.
+    """
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "CNI_VETH_SOCKET": "", **environment}
     return subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
 
 

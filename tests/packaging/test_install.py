@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.machine import NAMES, Machine, run, version
+from tests.packaging.machine import NAMES, PLUGINS, UNITS, Machine, run, version
 
 
 def test_the_names_are_links_to_one_program_that_its_content_names(machine: Machine, dist: Path) -> None:
@@ -20,6 +20,8 @@ def test_the_names_are_links_to_one_program_that_its_content_names(machine: Mach
     (program,) = machine.programs()
     assert machine.linked() == dict.fromkeys(NAMES, program)
     for name in NAMES:
+        assert (machine.bin / name).resolve().name == ("launcher" if name in PLUGINS else "cni-veth")
+    for name in PLUGINS:
         assert json.loads(version(machine.bin / name).stdout)["supportedVersions"]
 
 
@@ -126,6 +128,7 @@ def test_a_damaged_program_is_replaced(machine: Machine, dist: Path) -> None:
     machine.install(dist)
     files = machine.files()
     (machine.bin / "cni-veth").resolve().write_bytes(b"")
+    (machine.bin / "cni-vethd").resolve().write_bytes(b"")
     machine.install(dist)
     assert version(machine.bin / "cni-veth").returncode == 0
     assert machine.files() == files
@@ -192,8 +195,46 @@ def test_drop_in_is_refused_where_a_configuration_asks_for_what_is_not_built(mac
     machine.install(dist)
 
 
+def test_links_of_the_first_layout_are_ours_and_get_a_server(
+    machine: Machine, dist: Path, newer: Callable[[str], Path]
+) -> None:
+    """There the plugins were the program itself."""
+    machine.install(dist, SERVER="0", DROPIN="1")
+    before = machine.linked()
+    for name in before:
+        (machine.bin / name).unlink()
+        (machine.bin / name).symlink_to(f"../{before[name]}/cni-veth")
+    machine.install(newer("second"))
+    assert set(machine.linked()) == {*NAMES, "bridge", "host-local"}
+    assert not list(machine.bin.glob("*.before-cni-veth"))
+    machine.uninstall(dist)
+    assert machine.files() == set()
+
+
+def test_the_server_is_left_out_until_it_is_asked_for(
+    machine: Machine, dist: Path, newer: Callable[[str], Path]
+) -> None:
+    machine.install(dist, SERVER="0")
+    machine.install(newer("second"))
+    assert set(machine.linked()) == PLUGINS and not machine.files() & UNITS
+    assert "enable cni-veth.socket" in machine.install(dist, SERVER="1")
+    assert set(machine.linked()) == NAMES and machine.files() >= UNITS
+    machine.install(newer("third"))
+    assert set(machine.linked()) == NAMES
+    machine.install(dist, SERVER="0")
+    assert set(machine.linked()) == PLUGINS and not machine.files() & UNITS
+
+
+@pytest.mark.parametrize("verb", ["--help", "-h"])
+def test_help_is_an_answer(machine: Machine, dist: Path, verb: str) -> None:
+    done = machine.script(dist, verb)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "DROPIN" in done.stdout and "SERVER" in done.stdout and "uninstall" in done.stdout
+    assert machine.files() == set()
+
+
 def test_another_verb_is_refused(machine: Machine, dist: Path) -> None:
     done = machine.script(dist, "upgrade")
     assert done.returncode == 1
-    assert "install|uninstall" in done.stderr
+    assert done.stdout == "" and "install.sh uninstall" in done.stderr
     assert machine.files() == set()

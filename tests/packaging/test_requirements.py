@@ -1,4 +1,4 @@
-"""requirements.lock: hashes for everything, no registry named, and it holds what pyproject.toml asks for."""
+"""The lock files: hashes for everything, no registry named, and the first holds what pyproject.toml asks for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 
 from tests.packaging.conftest import REPOSITORY
 
-LOCKS = ("requirements.lock", "packaging/peers.lock")
+LOCKS = ("requirements.lock", "packaging/peers.lock", "packaging/launcher/zig.lock")
 
 
 def entries(lock: str) -> dict[str, tuple[Requirement, int]]:

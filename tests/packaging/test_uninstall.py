@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.machine import NAMES, SAMPLE, Machine, run, version
+from tests.packaging.machine import NAMES, PLUGINS, SAMPLE, Machine, run, version
 
 
 @pytest.mark.parametrize("kind", ["file", "link"])
@@ -46,12 +46,23 @@ def test_drop_in_names_are_taken_when_asked_for_and_then_kept_up_to_date(
     assert (machine.bin / "bridge").read_text() == "the reference"
 
 
+def test_drop_in_names_alone_are_given_back(machine: Machine, dist: Path, newer: Callable[[str], Path]) -> None:
+    machine.bin.mkdir(parents=True)
+    (machine.bin / "bridge").write_text("the reference")
+    machine.install(dist, DROPIN="1")
+    assert "put the bridge back" in machine.install(newer("second"), DROPIN="0")
+    assert set(machine.linked()) == NAMES
+    assert (machine.bin / "bridge").read_text() == "the reference" and not (machine.bin / "host-local").exists()
+    machine.install(dist)
+    assert set(machine.linked()) == NAMES
+
+
 def test_the_sample_network_is_for_a_node_without_any(machine: Machine, dist: Path) -> None:
     machine.install(dist)
     sample = json.loads((machine.root / SAMPLE).read_text())
     assert sample["cniVersion"] == "1.0.0" and "1.1.0" in sample["cniVersions"]
     (plugin,) = sample["plugins"]
-    assert {plugin["type"], plugin["ipam"]["type"]} <= NAMES
+    assert {plugin["type"], plugin["ipam"]["type"]} <= PLUGINS
     assert "ipMasq" not in plugin
     machine.uninstall(dist)
     assert machine.files() == set()
