@@ -4,13 +4,13 @@ DESTDIR =
 DROPIN =
 export DESTDIR DROPIN
 
-.PHONY: help demo test check build install uninstall bench conformance clean distclean
+.PHONY: help demo test check build install uninstall bench soak conformance clean distclean
 .NOTPARALLEL:
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
-demo: ## two pods joined by a bridge, with what is made and the pings printed (root)
+demo: ## two pods joined by a bridge: what is made, who served each call, pings (root)
 	packaging/bootstrap.sh demo
 	packaging/build.sh
 	$(python) -m tests.demo
@@ -43,6 +43,12 @@ bench: ## every call beside the reference plugins, and the bars; RECORD=1: also 
 	packaging/build.sh
 	packaging/peers.sh
 	$(python) -m tests.bench --json build/bench.json --svg build/bench.svg $(if $(RECORD),--record)
+
+N = 100000
+soak: ## N=100000 calls of every kind through one server: nothing grows, nothing is left (root)
+	packaging/bootstrap.sh demo
+	packaging/build.sh
+	$(python) -m tests.soak -n $(N)
 
 conformance: ## the suite for any CNI plugin; not built yet
 	@echo "make conformance: the conformance suite is not built yet, so nothing was tested" >&2; exit 2

@@ -73,9 +73,10 @@ class Visit:
 
     def __exit__(self, *_: object) -> None:
         home = self._home
+        os.dup2(home.stdin, 0)
+        os.dup2(home.stderr, 2)
         namespaces.enter(home.netns, namespaces.CLONE_NEWNET)
         if self._is_elsewhere:
+            namespaces.unshare_root()
             namespaces.enter(home.mntns, namespaces.CLONE_NEWNS)
         os.fchdir(home.cwd)
-        os.dup2(home.stdin, 0)
-        os.dup2(home.stderr, 2)  # whoever reads the caller's stderr to its end waits for ours

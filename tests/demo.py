@@ -1,7 +1,8 @@
 """`make demo`: two pods on one bridge, step by step, with everything that is made and every result.
 
-Plays the container runtime: it makes the namespaces, writes a conflist and calls the built
-executables. Nothing outside its own namespaces and temporary directory is touched.
+Plays the container runtime: it makes the namespaces, starts the warm server, writes a conflist and calls the built
+executables. Nothing outside its own namespaces and temporary directory is touched. With CNI_VETH_SOCKET set it starts
+no server: whoever listens there serves the calls, and where nobody does the standalone handles them.
 """
 
 from __future__ import annotations
@@ -10,13 +11,16 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tests.installation import NAMES, Installation
 from tests.page import Page
-from tests.world import BIN, CNITool, Namespace, Node, Plugin, Pod, Reply, ownership
+from tests.service import Service
+from tests.world import BIN, CNITool, Namespace, Node, Pod, Reply, ownership
 from tests.world.node import NODE_IPS, OUTSIDE_IPS
 
 SUBNETS = ("10.22.0.0/24", "fd00:22::/64")
@@ -30,14 +34,17 @@ class Stop(Exception):
 class Demo:
     """One story told on a page; each step is a method, in the order of `tell`."""
 
-    def __init__(self, page: Page, node: Node, plugin: Plugin) -> None:
+    def __init__(self, page: Page, node: Node, program: Path, socket: str | None) -> None:
         self.page = page
         self.node = node
-        self.plugin = plugin
+        self.program = program
+        self.socket = socket
         self.results: dict[str, dict[str, Any]] = {}
 
     def tell(self) -> None:
         self.make_the_world()
+        self.install()
+        self.service.start()
         self.write_the_network()
         self.status()
         for pod in self.pods:
@@ -49,6 +56,7 @@ class Demo:
         self.delete()
         self.look_at_what_is_left()
         self.drive_by_cnitool()
+        self.service.stop()
 
     def make_the_world(self) -> None:
         self.page.step("Make a node, a network outside of it and two pods, each a network namespace")
@@ -59,6 +67,15 @@ class Demo:
         for pod in self.pods:
             self.page.tell(f"pod {_name(pod)}", pod.path)
         self.before = self.node.links().keys()
+
+    def install(self) -> None:
+        self.page.step("Install the plugins: a launcher under each name, beside it the program that it executes")
+        self.installed = Installation(self.program, self.node.dir / "opt/cni")
+        for name in NAMES:
+            path = self.installed.bin / name
+            self.page.tell(name, f"{path} -> {path.readlink()}")
+        self.plugin = self.node.plugin("cni-veth", self.installed.bin)
+        self.service = Service(self.page, self.node, self.installed, self.socket)
 
     def write_the_network(self) -> None:
         self.page.step("Write the network configuration: a bridge, dual stack, addresses from cni-ipam")
@@ -115,8 +132,8 @@ class Demo:
             self._succeeded(f"CHECK {_name(pod)}", self.plugin.check(self.conf, pod, self.results[pod.name]))
         red.batch("link set eth0 down")
         reply = self.plugin.check(self.conf, red, self.results[red.name])
-        words = reply.json.get("msg", "nothing")
-        self.page.claim("with eth0 down", f'CHECK says "{words}"', reply.code == 1, "success")
+        text = f'CHECK says "{reply.json.get("msg", "nothing")}" {self._after(reply.seconds)}'
+        self.page.claim("with eth0 down", text, reply.code == 1, "success")
 
     def collect_garbage(self) -> None:
         red, blue = self.pods
@@ -155,13 +172,17 @@ class Demo:
         self._is_empty(green, grey)
 
     def _cnitool(self, tool: CNITool, verb: str, pod: Pod) -> None:
+        begun = time.perf_counter()
         done = tool.call(verb, pod)
-        text = f"exit {done.returncode}"
+        text = f"exit {done.returncode} {self._after(time.perf_counter() - begun)}"
         ok = self.page.claim(f"{verb} net {_name(pod)}", text, done.returncode == 0, done.stdout + done.stderr)
         if verb == "add":
             if not ok:
                 raise Stop
             self.results[pod.name] = json.loads(done.stdout)
+
+    def _after(self, seconds: float) -> str:
+        return f"after {seconds * 1000:.0f} ms, {self.installed.how()}"
 
     def _is_empty(self, *pods: Pod) -> None:
         leases = self.node.leases()
@@ -176,7 +197,7 @@ class Demo:
         self.page.claim(f"pod {_name(pod)}", "no link but lo", links == ["lo"], links)
 
     def _succeeded(self, subject: str, reply: Reply) -> bool:
-        text = f"{self.plugin.executable.name}: exit {reply.code} after {reply.seconds * 1000:.0f} ms"
+        text = f"{self.plugin.executable.name}: exit {reply.code} {self._after(reply.seconds)}"
         return self.page.claim(subject, text, reply.code == 0, reply.stdout + reply.stderr)
 
     def _reach(self, subject: str, source: Namespace, ips: Iterable[str]) -> None:
@@ -201,7 +222,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("network namespaces need root")
     page = Page()
     with suppress(Stop), Node() as node:
-        Demo(page, node, node.plugin("cni-veth", directory)).tell()
+        program = (directory / "cni-veth").resolve().parent
+        Demo(page, node, program, os.environ.get("CNI_VETH_SOCKET")).tell()
     page.step("Remove the namespaces")
     page.claim("machine", "no namespace or directory of the demo is left", not ownership.own_names())
     return page.end()

@@ -1,4 +1,4 @@
-"""Links of kinds whose codecs are left out (cni_veth/codecs.py): listed beside ours, and no reason to fail."""
+"""Links of kinds that cni_veth/attributes.py does not know: listed beside ours, and no reason to fail."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ def test_a_link_of_another_kind_is_listed_and_found(node: Node, kind: str) -> No
     listed = {link.name: link for link in links.every(kernel)}
     found = links.find(kernel, "x0")
     assert found is not None
+    assert found.data("IFLA_BR_VLAN_FILTERING") is None
     assert (found.kind, found.mtu, found.mac) == (kind, listed["x0"].mtu, listed["x0"].mac)
     assert (listed["under"].kind, listed["x0"].kind) == ("veth", kind)
     assert listed["under"].peer_index == listed["other"].index

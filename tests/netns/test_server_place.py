@@ -78,14 +78,21 @@ def test_another_mount_namespace_is_followed(own: Server) -> None:
         wrap = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh"]
         conf = node.network(ipam=node.ipam("10.1.2.0/24", dataDir=str(hidden)))
         pods = node.pod(), node.pod()
+        until(lambda: len(own.workers()) == 2)
+        workers = sorted(own.workers())
         for pod in pods:
             node.plugin().cni("ADD", conf, pod, wrap=wrap).succeeded()
             assert (node.dir / "seen/10.1.2.2").read_bytes() == f"{pod.container_id}\r\neth0".encode()
             subprocess.run(["rm", "-r", str(node.dir / "seen")], check=True)
+        for pod in pods:  # a thread that still waits for the kernel shares root and working directory
+            node.plugin().cni(
+                "DEL", conf, pod, wrap=[*wrap[:-2], 'mount -t tmpfs none "$0" && "$@"', str(hidden)]
+            ).succeeded()
         assert list(hidden.iterdir()) == []
         node.plugin().add(node.network("10.1.3.0/24"), node.pod()).succeeded()  # back home, the same worker
         assert list(node.leases()) == ["10.1.3.2"]
-    assert counted(own) == 3
+        assert sorted(own.workers()) == workers
+    assert counted(own) == 5
 
 
 @pytest.mark.parametrize("kind", ["--user --map-root-user", "--pid --fork"])
