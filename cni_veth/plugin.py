@@ -59,11 +59,12 @@ def add(request: Request, deliver: Callable[[Result], None]) -> Result:
             pod.wait_forwarding(host, pair)
             if conf.enable_dad:
                 pod.wait_dad(inner, netns.socket(addresses.RTMGRP_IPV6_IFADDR), pair, request.ifname)
-            pod.announce(inner, pair, request.ifname)
         result = _extended(result, assigned, conf, request, pair)
         if vlan_link is not None:
             result.interfaces.append(_host_interface(vlan_link))
         deliver(result)
+    if not conf.is_link_down:
+        pod.announce(inner, pair, request.ifname)
     return result
 
 

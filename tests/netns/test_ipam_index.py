@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.world import PEERS, Node, Plugin, Pod
+from tests.world.server import until
 
 POD = Pod("c1")
 MANY = 60_000
@@ -31,7 +32,7 @@ class Place:
         return self.run / f"ipam/{status.st_dev}-{status.st_ino}"
 
     def is_current(self) -> bool:
-        return self.index().stat().st_mtime_ns == self.store.stat().st_mtime_ns
+        return self.index().exists() and self.index().stat().st_mtime_ns == self.store.stat().st_mtime_ns
 
     def fill(self, number: int) -> None:
         """Leases of as many containers, and the last of them the last one given."""
@@ -90,12 +91,12 @@ def test_what_host_local_does_in_between_is_noticed(node: Node, ipam: Plugin, ho
     for round_ in range(3):
         theirs, ours = Pod(f"t{round_}"), Pod(f"o{round_}")
         ipam.add(place.conf, ours, env=place.env).succeeded()
-        assert place.is_current()
+        until(place.is_current)  # a worker has the result printed before it leaves the store
         host_local.add(place.conf, theirs).succeeded()
         assert not place.is_current()
         error = ipam.add(place.conf, theirs, env=place.env).failed(102)
         assert f"has been allocated to t{round_}, duplicate allocation is not allowed" in error["msg"]
-        assert place.is_current()  # built anew by a call that failed
+        until(place.is_current)  # built anew by a call that failed
         host_local.delete(place.conf, ours).succeeded()
         ipam.delete(place.conf, theirs, env=place.env).succeeded()
         assert node.leases() == {}
@@ -132,11 +133,12 @@ def test_an_index_that_is_removed_is_made_anew(node: Node, ipam: Plugin) -> None
     """As at a reboot, where the store stays."""
     place = Place(node)
     ipam.add(place.conf, POD, env=place.env).succeeded()
+    until(place.is_current)
     (entry,) = place.index().iterdir()
     entry.unlink()
     place.index().rmdir()
     ipam.add(place.conf, POD, env=place.env).failed(102)
-    assert place.is_current()
+    until(place.is_current)
     ipam.delete(place.conf, POD, env=place.env).succeeded()
     assert node.leases() == {}
     assert list(place.index().iterdir()) == []

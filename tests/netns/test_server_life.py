@@ -210,7 +210,7 @@ def test_an_upgrade_under_load(built: None) -> None:
             passed(load, 4)
             old.rename(home.dir / "old")
             new.rename(old)
-            assert "workers serve" in server._line()
+            assert "calls served" in server.line() and "workers serve" in server.line()
             passed(load, 4)
         assert load.errors == []
         until(lambda: not set(workers) & set(server.workers()))

@@ -115,6 +115,8 @@ def test_a_program_gets_the_given_environment_and_no_other(node: Node, monkeypat
     seen = node.run(["env"], env={"CNI_COMMAND": "ADD"}).stdout.splitlines()
     assert [line.partition("=")[0] for line in sorted(seen) if not line.startswith(("PWD", "_"))] == [
         "CNI_COMMAND",
+        "CNI_VETH_RUN_DIR",
+        "CNI_VETH_SOCKET",
         "PATH",
     ]
 

@@ -23,15 +23,15 @@ def request_of(
 
 @pytest.fixture
 def frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory whose bin/cni-ipam and bin/host-local are links to the program that is running."""
+    """A directory whose bin/cni-ipam and bin/host-local are links to the launcher beside the running program."""
     (tmp_path / "bin").mkdir()
-    program = tmp_path / "cni-veth"
-    program.write_text("#!/bin/sh\necho executed >&2; exit 1\n")
-    program.chmod(0o755)
+    launcher = tmp_path / "launcher"
+    launcher.write_text("#!/bin/sh\necho executed >&2; exit 1\n")
+    launcher.chmod(0o755)
     for name in ("cni-ipam", "host-local"):
-        (tmp_path / "bin" / name).symlink_to(program)
+        (tmp_path / "bin" / name).symlink_to(launcher)
     monkeypatch.setattr(sys, "frozen", True, raising=False)
-    monkeypatch.setattr(sys, "executable", str(program))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "cni-veth"))
     return tmp_path
 
 
@@ -73,7 +73,7 @@ def test_a_foreign_program_of_the_same_name_is_executed(frozen: Path) -> None:
 
 
 def test_an_own_executable_under_a_foreign_name_is_executed(frozen: Path) -> None:
-    (frozen / "bin/static").symlink_to(frozen / "cni-veth")
+    (frozen / "bin/static").symlink_to(frozen / "launcher")
     with pytest.raises(CNIError) as caught:
         IPAM(request_of(frozen, "static"), "static").add()
     assert "executed" in caught.value.details

@@ -26,7 +26,7 @@ class Server:
         directory.mkdir(mode=0o700, exist_ok=True)
         self.socket = socket or str(directory / "socket")
         self.process = home.start([str(bin / "cni-vethd"), "--socket", self.socket, *options])
-        self._log = [self._line()]
+        self._log = [self.line()]
         if "workers serve" not in self._log[0]:
             raise RuntimeError(f"cni-vethd: {self._log[0]}{self.process.communicate()[1]}")
 
@@ -62,7 +62,8 @@ class Server:
         found = re.search(r"(\d+) calls served", "".join(self._log))
         return int(found[1]) if found else 0
 
-    def _line(self) -> str:
+    def line(self) -> str:
+        """The next thing that it says."""
         assert self.process.stderr
         return self.process.stderr.readline()
 
