@@ -13,8 +13,8 @@ class Pool:
     """For each worker what it does and how many calls it has served; and a pipe that wakes the server."""
 
     def __init__(self) -> None:
-        numbers = memoryview(mmap.mmap(-1, 2 * LIMIT * 8)).cast("Q")
-        self._states, self._served = numbers[:LIMIT], numbers[LIMIT:]
+        numbers = memoryview(mmap.mmap(-1, (2 * LIMIT + 1) * 8)).cast("Q")
+        self._states, self._served, self._alarms = numbers[:LIMIT], numbers[LIMIT:-1], numbers[-1:]
         self.wakeup, self.alarm = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
 
     @property
@@ -26,13 +26,20 @@ class Pool:
         """Nobody would take the next call."""
         return IDLE not in self._states.tolist()
 
+    def is_busy_still(self) -> bool:
+        """For the server, which looks again and again while it is so, and else is to be woken."""
+        if not self.is_busy:
+            self._alarms[0] = 0
+        return self.is_busy
+
     def set(self, number: int, state: int) -> None:
         self._states[number] = state
 
     def begin(self, number: int) -> None:
-        """A worker takes a call; the last idle one wakes the server."""
+        """A worker takes a call; the last idle one wakes the server, unless that is awake."""
         self._states[number] = SERVING
-        if self.is_busy:
+        if self.is_busy and not self._alarms[0]:
+            self._alarms[0] = 1
             try:
                 os.write(self.alarm, b"\0")
             except BlockingIOError:

@@ -91,7 +91,7 @@ class Server:
 
     def _patience(self) -> float | None:
         """Milliseconds until something must be looked at although nothing happened; None: there is nothing."""
-        if self._workers and self._pool.is_busy:
+        if self._workers and self._pool.is_busy_still():
             return STUCK_SECONDS * 1000
         if self._gone_since or len(self._workers) < self._usual:
             return CRASH_SECONDS * 1000

@@ -16,10 +16,7 @@ SOURCES = [path for package in PACKAGES for path in sorted((REPOSITORY / package
 OURS = {"cni": {"cni"}, "ipam": {"ipam", "cni"}, "cni_veth": {"cni_veth", "cni"}}
 # Where `ipam.type` is our own executable it is called in this process; __main__ names it as text.
 EXCEPTIONS = {"cni_veth/ipam_plugin.py": {"ipam"}}
-FOREIGN = {
-    "cni_veth/codecs.py": {"pyroute2"},
-    "cni_veth/schema.py": {"jsonschema", "referencing"},
-}
+FOREIGN = {"cni_veth/schema.py": {"jsonschema", "referencing"}}
 # What they cost at every pod, in the frozen program, and what they are not needed for.
 SLOW = {
     "argparse", "asyncio", "collections", "concurrent", "contextlib", "ctypes", "dataclasses", "datetime", "email",
