@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from cni.result import Result
 
 METHODS = {"ADD": "add", "CHECK": "check", "DEL": "delete", "GC": "gc", "STATUS": "status"}
-TAKE_OVER = "CNI_VETH_TAKE_OVER"  # set by the launcher: a worker was killed in this ADD after it had begun
+# Set by the launcher, to "go on" or "end": a worker was killed in this ADD after it had begun.
+TAKE_OVER = "CNI_VETH_TAKE_OVER"
 VERSION_WAIT_MS = 200  # how long VERSION waits for a version to echo; nobody sends none
 
 
@@ -87,6 +88,7 @@ def call(plugin: ModuleType, request: Request) -> None:
     interrupts, and a result that nobody takes is undone like any other failure. The others take the request alone.
     """
     from cni import document, signals
+    from cni.errors import TryAgainLater
 
     _refuse_own_netns(request)
     method = getattr(plugin, METHODS[request.verb], None)
@@ -100,8 +102,11 @@ def call(plugin: ModuleType, request: Request) -> None:
     if request.verb != "ADD":
         method(request)
         return
-    if request.environ.pop(TAKE_OVER, ""):
+    broken = request.environ.pop(TAKE_OVER, "")
+    if broken:
         plugin.delete(request)
+    if broken == "end":
+        raise TryAgainLater("interrupted, and the server's worker was lost", "what was begun has been undone")
     method(request, deliver)
 
 

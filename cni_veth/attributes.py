@@ -58,6 +58,8 @@ LINK: Table = {
     "IFLA_GROUP": (27, "u32"),
     "IFLA_NET_NS_FD": (28, "u32"),
     "IFLA_EXT_MASK": (29, "u32"),
+    "IFLA_NUM_TX_QUEUES": (31, "u32"),
+    "IFLA_NUM_RX_QUEUES": (32, "u32"),
     "IFLA_PROP_LIST": (NLA_F_NESTED | 52, Nested({"IFLA_ALT_IFNAME": (53, "text")})),
     "IFLA_ALT_IFNAME": (53, "text"),
 }

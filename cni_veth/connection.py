@@ -18,7 +18,6 @@ from cni.caller import Caller, encoded
 from cni.errors import TryAgainLater
 
 REQUEST_SECONDS = 1.0  # from the connection to the request, which the launcher has ready
-PRINT_SECONDS = 60.0  # a runtime that reads no stdout for that long has lost the result
 LONGEST_REQUEST = 1 << 18  # a socket's default buffer; the launcher executes the standalone for more
 LONGEST_REPLY = 1 << 16
 DESCRIPTORS = 5
@@ -55,6 +54,7 @@ class Connection(Caller):
         self._has_begun = self._has_ended = False
         self._ended_by = 0
         self._stdin = -1
+        self.is_stranger = False
 
     @property
     def was_interrupted(self) -> bool:
@@ -77,10 +77,14 @@ class Connection(Caller):
         descriptors = array.array("i")
         for _, _, content in control:
             descriptors.frombytes(content[: len(content) - len(content) % descriptors.itemsize])
+        self.is_stranger = bool(data) and not data.startswith(build.encode() + b"\0")
         theirs, _, rest = data.partition(b"\0")
         is_whole = not flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC) and len(descriptors) == DESCRIPTORS
         if is_whole and theirs == build.encode():
-            return Request(rest, descriptors.tolist())
+            try:
+                return Request(rest, descriptors.tolist())
+            except ValueError:
+                pass  # of our build and yet no request
         for descriptor in descriptors:
             os.close(descriptor)
         return None
@@ -96,7 +100,7 @@ class Connection(Caller):
 
     def watch(self) -> None:
         """From now on a signal that the launcher passes on, or its end, is a signal to us: SIGIO, see `on_message`."""
-        self._allow(PRINT_SECONDS)
+        self._allow(0)
         signal.signal(signal.SIGIO, self._on_message)
         fcntl.fcntl(self._socket, fcntl.F_SETOWN, os.getpid())
         fcntl.fcntl(self._socket, fcntl.F_SETFL, os.O_RDWR | os.O_ASYNC)
@@ -114,7 +118,7 @@ class Connection(Caller):
             raise Declined(why)
 
     def deliver(self, text: str) -> None:
-        """Raises OSError unless the launcher says that it is printed."""
+        """Raises OSError unless the launcher says that it is printed; it may take its time, or end."""
         self._stop_watching()
         self._send(b"R0" + encoded(text))
         while True:
@@ -150,7 +154,7 @@ class Connection(Caller):
         number = data[0] if data else signal.SIGHUP
         if number in signals.ENDING:
             self._ended_by = number
-            signal.raise_signal(number)
+            signals.receive(number)
 
     def _stop_watching(self) -> None:
         fcntl.fcntl(self._socket, fcntl.F_SETFL, os.O_RDWR)

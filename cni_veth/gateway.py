@@ -7,7 +7,7 @@ import os
 
 from cni import address
 from cni.errors import InvalidConfig
-from cni_veth import addresses, links, sysctl, vlan
+from cni_veth import addresses, links, routes, sysctl, vlan
 from cni_veth.conf import VethConf
 from cni_veth.links import Link
 from cni_veth.netlink import Socket
@@ -55,33 +55,41 @@ class Gateway:
             self._host.ask(links.delete(index=link.index))
 
     def _is_there(self, carrier: Link, gateway: str) -> bool:
-        """Adds it where it is not. Asked for in this way no address need be listed by the ADDs of all other pods."""
-        self._added.append((carrier, gateway))
-        messages = [addresses.add(carrier.index, gateway, carrier.name, tolerated=(errno.EEXIST,))]
-        if address.family(gateway) == 6:  # EEXIST there means the same address with any prefix
-            messages.append(addresses.get(carrier.index, gateway))
-        answers = self._host.ask(*messages)
-        if answers[0].errno != errno.EEXIST:
+        """Told by the route that every address of the node has: so no ADD need list all addresses."""
+        ip, family = gateway.partition("/")[0], address.family(gateway)
+        if not routes.is_local(self._host, ip, carrier.index):
             return False
-        self._added.pop()
-        return all(addresses.text_of(reply) == gateway for answer in answers[1:] for reply in answer.replies)
+        if family == 6:
+            replies = self._host.ask(addresses.get(carrier.index, gateway))[0].replies
+            return any(addresses.text_of(reply) == gateway for reply in replies)
+        self._added.append((carrier, gateway))
+        answers = self._host.ask(addresses.add(carrier.index, gateway, carrier.name, tolerated=(errno.EEXIST,)))
+        is_same = answers[0].errno == errno.EEXIST  # IPv4 tells the same IP with another prefix apart
+        if is_same:
+            self._added.pop()
+        return is_same
 
     def _place(self, carrier: Link, gateway: str, gateways: list[str]) -> None:
-        """Let the gateway, just added, stand in the place of others that cannot stand beside it: any IPv4, an
-        overlapping IPv6. Added before the others are looked at: of two networks that meet, one sees the other."""
+        """Put the gateway in the place of addresses that cannot stand beside it: any IPv4, an overlapping IPv6. Looked
+        for before, and after, because another network may have come to a new bridge at the same moment."""
+        conflicts = self._conflicts(carrier, gateway, gateways)
+        self._added.append((carrier, gateway))
+        self._replaced += [(carrier, other) for other in conflicts]
+        # Removed first: an IPv4 address takes the secondaries of its subnet with it.
+        removals = [addresses.remove(carrier.index, other, GONE) for other in conflicts]
+        self._host.ask(*removals, addresses.add(carrier.index, gateway, carrier.name, tolerated=(errno.EEXIST,)))
+        self._conflicts(carrier, gateway, gateways)
+
+    def _conflicts(self, carrier: Link, gateway: str, gateways: list[str]) -> list[str]:
+        """Raises InvalidConfig (7) where there are some and none may be replaced."""
         has = addresses.of(self._host, carrier.index, address.family(gateway))
-        conflicts = [other for other in has if other not in gateways and _is_conflict(gateway, other)]
-        if not conflicts:
-            return
-        if not self._conf.force_address:
+        found = [other for other in has if other not in gateways and _is_conflict(gateway, other)]
+        if found and not self._conf.force_address:
             raise InvalidConfig(
-                f"{carrier.name} already has address {conflicts[0]}, which is not {gateway}",
+                f"{carrier.name} already has address {found[0]}, which is not {gateway}",
                 'give this network a bridge of its own; "forceAddress": true would take the other network its gateway',
             )
-        self._replaced += [(carrier, other) for other in conflicts]
-        # Removed all and added again: an IPv4 address takes the secondaries of its subnet with it.
-        removals = [addresses.remove(carrier.index, other, GONE) for other in (*conflicts, gateway)]
-        self._host.ask(*removals, addresses.add(carrier.index, gateway, carrier.name, tolerated=(errno.EEXIST,)))
+        return found
 
     def _vlan_link(self) -> Link:
         """A veth whose other end is a port of the VLAN: the kernel's 8021q module is not needed.

@@ -26,7 +26,8 @@ class BridgeLock:
         self._path = os.path.join(directory, "bridge.lock")
         self._file: FileIO | None = None  # closed, and unlocked, when the last reference goes
         try:
-            os.makedirs(directory, 0o700, exist_ok=True)
+            if not os.path.exists(directory):
+                os.makedirs(directory, 0o700, exist_ok=True)
             self._file = FileIO(self._path, "a")
         except OSError:
             pass

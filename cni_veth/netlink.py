@@ -26,6 +26,8 @@ NLMSGERR_ATTR_MSG = 1
 SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK = 270, 10, 11, 12
 DUMP_TRIES = 8
 BATCH = 64  # an ack takes about 700 bytes of a receive buffer of 208 KiB
+KERNEL = 0  # nl_pid of what no process sent: one with CAP_NET_ADMIN in the pod's namespace may write to our socket
+STRAYS = 1000  # datagrams at once: nobody shall keep us reading
 LONGEST = 1 << 16  # the kernel fills 32 KiB; a buffer from 128 KiB on would be mapped and unmapped at each recv(2)
 ANSWER_SECONDS = 10  # the kernel answers before send(2) returns; this is for answers that were lost
 RTM_DELLINK, AF_UNSPEC = 17, 0
@@ -81,11 +83,12 @@ class Socket:
         self._sequence = 0
         try:
             self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
-            self._socket.bind((0, groups))
+            if groups:  # else the kernel binds it with the first request
+                self._socket.bind((0, groups))
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", ANSWER_SECONDS, 0))
         except OSError as error:
             raise KernelRefused("open a netlink socket", error.errno or 0) from None
-        for option in (NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK):
+        for option in (NETLINK_EXT_ACK, NETLINK_CAP_ACK):
             self._set(option)
 
     def ask(self, *messages: Message) -> list[Answer]:
@@ -138,6 +141,7 @@ class Socket:
 
     def dump(self, message: Message) -> list[Reply]:
         """All objects of a kind. The kernel flags a dump that a change interrupted; it is asked again."""
+        self._set(NETLINK_GET_STRICT_CHK)
         for _ in range(DUMP_TRIES):
             self._sequence += 1
             answer = Answer(message)
@@ -154,18 +158,19 @@ class Socket:
 
     def announces_end_of(self, index: int) -> bool:
         """Whether the subscribed group has told that the link is gone. Does not wait."""
-        while True:
+        for _ in range(STRAYS):
             try:
-                data = self._socket.recv(LONGEST, socket.MSG_DONTWAIT)
+                data, sender = self._socket.recvfrom(LONGEST, socket.MSG_DONTWAIT)
             except OSError:  # nothing more; or an overrun: the ack will tell
                 return False
-            offset = 0
+            offset = 0 if sender[0] == KERNEL else len(data)
             while offset < len(data):
                 length, kind, _, _, _, family, found = _LINK.unpack_from(data, offset)
                 # a bridge tells of AF_BRIDGE when it loses a port, which still exists
                 if (kind, family, found) == (RTM_DELLINK, AF_UNSPEC, index):
                     return True
                 offset += (length + 3) & ~3
+        return False
 
     def wait(self, seconds: float) -> bool:
         """Wait for a notification of the subscribed groups; True when something came."""
@@ -196,10 +201,12 @@ class Socket:
     def _receive(self, pending: dict[int, Answer]) -> None:
         """Read one datagram and settle the answers that it ends."""
         try:
-            data = self._socket.recv(LONGEST)
+            data, sender = self._socket.recvfrom(LONGEST)
         except OSError as error:  # ENOBUFS, EAGAIN
             what = next(iter(pending.values())).message.what
             raise TryAgainLater(f"cannot {what}", f"the kernel's answer was lost: {error.strerror}") from None
+        if sender[0] != KERNEL:
+            return
         offset = 0
         while offset < len(data):
             length, kind, flags, sequence, _ = _HEADER.unpack_from(data, offset)

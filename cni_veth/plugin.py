@@ -36,7 +36,7 @@ def add(request: Request, deliver: Callable[[Result], None]) -> Result:
         )
     netns = Netns.open(request.netns)
     host, inner = Socket(), netns.socket()
-    veth.refuse_existing(inner, request)
+    veth.refuse_existing(host, inner, request)
     request.caller.begin()
     with Undo() as undo:
         bridge, name = Bridge(host, conf, request), veth.host_name()
@@ -59,12 +59,11 @@ def add(request: Request, deliver: Callable[[Result], None]) -> Result:
             pod.wait_forwarding(host, pair)
             if conf.enable_dad:
                 pod.wait_dad(inner, netns.socket(addresses.RTMGRP_IPV6_IFADDR), pair, request.ifname)
+            pod.announce(inner, pair, request.ifname)
         result = _extended(result, assigned, conf, request, pair)
         if vlan_link is not None:
             result.interfaces.append(_host_interface(vlan_link))
         deliver(result)
-    if not conf.is_link_down:
-        pod.announce(inner, pair, request.ifname)
     return result
 
 
@@ -98,8 +97,15 @@ def check(request: Request) -> None:
 def delete(request: Request) -> None:
     """Remove what ADD made; what is missing is success. The address goes last, and is kept while its link cannot be
     deleted: whoever got it next would share it."""
+    ipam: IPAM | None = None
+    problem: CNIError | None = None
+    try:
+        ipam = _delegate(request)
+    except CNIError as error:
+        problem = error
     veth.delete(Socket(), Netns.open_if_any(request.netns), request)
-    ipam = _delegate(request)
+    if problem is not None:
+        raise problem
     if ipam is not None:
         ipam.delete()
 

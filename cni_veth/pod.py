@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import time
 
-from cni.errors import CNIError, InterfaceConflict, TryAgainLater
+from cni.errors import InterfaceConflict, TryAgainLater
 from cni.request import Request
 from cni.result import Result
 from cni_veth import addresses, links, routes, sysctl
@@ -88,9 +88,5 @@ def announce(pod: Socket, pair: Pair, name: str) -> None:
     """Gratuitous ARP and unsolicited NA for every address, sent by the kernel: setting the MAC that the link
     already has is a NETDEV_CHANGEADDR, which arp_notify and ndisc_notify answer so. What the kernel sends
     when the link comes up is lost, for the port does not forward yet (plugins#756). A packet socket of our
-    own would cost an RCU grace period when it is closed. The caller has its result and need not wait for this, so
-    nobody is told if it fails: the pod may be gone already."""
-    try:
-        pod.ask(links.change(f"announce {name}", [("IFLA_ADDRESS", pair.pod_mac)], index=pair.pod_index))
-    except CNIError:
-        pass
+    own would cost an RCU grace period when it is closed. Before the result: the next plugin may set another MAC."""
+    pod.ask(links.change(f"announce {name}", [("IFLA_ADDRESS", pair.pod_mac)], index=pair.pod_index))

@@ -13,8 +13,9 @@ class Pool:
     """For each worker what it does and how many calls it has served; and a pipe that wakes the server."""
 
     def __init__(self) -> None:
-        numbers = memoryview(mmap.mmap(-1, (2 * LIMIT + 1) * 8)).cast("Q")
-        self._states, self._served, self._alarms = numbers[:LIMIT], numbers[LIMIT:-1], numbers[-1:]
+        numbers = memoryview(mmap.mmap(-1, (2 * LIMIT + 2) * 8)).cast("Q")
+        self._states, self._served = numbers[:LIMIT], numbers[LIMIT : 2 * LIMIT]
+        self._alarms, self._strangers = numbers[-2:-1], numbers[-1:]
         self.wakeup, self.alarm = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
 
     @property
@@ -40,10 +41,22 @@ class Pool:
         self._states[number] = SERVING
         if self.is_busy and not self._alarms[0]:
             self._alarms[0] = 1
-            try:
-                os.write(self.alarm, b"\0")
-            except BlockingIOError:
-                pass  # it has enough to read
+            self._wake()
+
+    def meet_stranger(self) -> None:
+        """A worker was called by a launcher of another build: was this program replaced?"""
+        self._strangers[0] = 1
+        self._wake()
+
+    def has_met_stranger(self) -> bool:
+        has_met, self._strangers[0] = bool(self._strangers[0]), 0
+        return has_met
+
+    def _wake(self) -> None:
+        try:
+            os.write(self.alarm, b"\0")
+        except BlockingIOError:
+            pass  # it has enough to read
 
     def end(self, number: int, is_served: bool) -> None:
         self._served[number] += is_served

@@ -10,17 +10,17 @@ from __future__ import annotations
 import select
 
 from cni.errors import TryAgainLater
-from cni_veth import aside, links
-from cni_veth.netlink import ANSWER_SECONDS, Socket
+from cni_veth import aside
+from cni_veth.netlink import ANSWER_SECONDS, Message, Socket
 
 
-def delete(socket: Socket, index: int, ends: list[tuple[Socket, int]]) -> None:
-    """Delete a link of the socket's namespace; a missing one is success.
+def delete(socket: Socket, message: Message, ends: list[tuple[Socket, int]]) -> None:
+    """Send `links.delete(...)` for a link of the socket's namespace; a missing one is success.
 
     `ends`: for each end that must be gone a socket subscribed to the links of its namespace, and its index.
     Raises KernelRefused (100), TryAgainLater (11).
     """
-    answer = socket.begin(links.delete(index=index), aside.start)
+    answer = socket.begin(message, aside.start)
     poll = select.poll()
     for each in (socket, *(monitor for monitor, _ in ends)):
         poll.register(each.fileno(), select.POLLIN)

@@ -12,7 +12,7 @@ from cni_veth.wire import ROUTE, Attrs, Body, Reply
 RTM_NEWROUTE, RTM_GETROUTE = 24, 26
 AF_INET, AF_INET6 = 2, 10
 RT_TABLE_MAIN = 254
-RTPROT_BOOT, RTN_UNICAST = 3, 1
+RTPROT_BOOT, RTN_UNICAST, RTN_LOCAL = 3, 1, 2
 RT_SCOPE_UNIVERSE, RT_SCOPE_LINK = 0, 253
 RTM_F_FIB_MATCH = 0x2000
 # Documentation addresses (RFC 5737, RFC 9637), not those that people take first: only a default route leads there.
@@ -49,6 +49,14 @@ def default_links(socket: Socket) -> list[int]:
         messages.append(Message(body, RTM_GETROUTE, 0, "look up the default route"))
     replies = [reply for answer in socket.batch(*messages) for reply in answer.replies]
     return [index for reply in replies if reply["dst_len"] == 0 for index, _ in KernelRoute(reply).gateways if index]
+
+
+def is_local(socket: Socket, ip: str, index: int) -> bool:
+    """Whether the node has this IP on that link."""
+    family, bits = (AF_INET, 32) if address.family(ip) == 4 else (AF_INET6, 128)
+    body = Body(ROUTE, [("RTA_DST", ip)], family=family, dst_len=bits, flags=RTM_F_FIB_MATCH)
+    replies = socket.batch(Message(body, RTM_GETROUTE, 0, f"look up {ip}"))[0].replies
+    return any(reply["type"] == RTN_LOCAL and reply.get("RTA_OIF") == index for reply in replies)
 
 
 class KernelRoute:

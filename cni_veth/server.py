@@ -70,6 +70,7 @@ class Server:
         served = 0
         while not self._is_ending:
             self._reap()  # also those of the version before, whose end nobody may have told
+            self._is_changed |= self._pool.has_met_stranger()
             self._renew()
             self._fill()
             if wakeup.poll(self._patience()):
@@ -180,9 +181,11 @@ class Server:
         os.close(self._own_life)
         deadline = time.monotonic() + END_SECONDS
         self._reap()
+        wakeup = select.poll()
+        wakeup.register(self._pool.wakeup, select.POLLIN)
         while self._workers and time.monotonic() < deadline:
-            select.select([self._pool.wakeup], [], [], deadline - time.monotonic())
-            os.read(self._pool.wakeup, 4096)
+            if wakeup.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                os.read(self._pool.wakeup, 4096)
             self._reap()
 
 
@@ -212,7 +215,7 @@ def _serve(path: str, workers: int) -> int:
         listener = listen.inherited() or listen.make(path)
         path = path if listen.is_own() else listener.getsockname()
         worker.preload()
-        server = Server(listener, workers, Program(sys.argv[0] if "/" in sys.argv[0] else sys.executable))
+        server = Server(listener, workers, Program(sys.argv[0]))
         tell(f"{SERVER} {VERSION}: {workers} workers serve {path}\n".encode())
         server.run()
         listener.close()

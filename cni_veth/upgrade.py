@@ -14,8 +14,8 @@ class Program:
     """The executable under the path that it was started by, which may be a link that an upgrade turns."""
 
     def __init__(self, path: str) -> None:
-        self.path = os.path.abspath(path)
-        self._identity = _identity(sys.executable)
+        self.path = os.path.abspath(path if "/" in path else _in_path(path))
+        self._identity = _identity("/proc/self/exe")
         self._directories: list[int] = []
 
     @property
@@ -43,6 +43,12 @@ class Program:
     @property
     def is_replaced(self) -> bool:
         return _identity(self.path) not in (None, self._identity)
+
+
+def _in_path(name: str) -> str:
+    """Where the shell found it."""
+    paths = (os.path.join(directory, name) for directory in os.get_exec_path())
+    return next(filter(os.path.exists, paths), sys.executable)
 
 
 def _identity(path: str) -> tuple[int, int] | None:

@@ -28,10 +28,12 @@ class Pair:
         self.pod_mac = pod_mac
 
 
-def refuse_existing(pod: Socket, request: Request) -> None:
-    """SPEC ADD: an error when the interface exists already."""
+def refuse_existing(host: Socket, pod: Socket, request: Request) -> None:
+    """SPEC ADD: an error when the interface exists already, or the container has one like it elsewhere."""
     if links.find(pod, request.ifname) is not None:
         raise _exists(request)
+    if links.find(host, altname=tag.altname(request.name, request.owner)) is not None:
+        raise _has_another(request)
 
 
 def host_name() -> str:
@@ -57,10 +59,7 @@ def create(name: str, host: Socket, netns: Netns, conf: VethConf, request: Reque
     if answers[0].errno == errno.EEXIST:
         raise _exists(request)
     if answers[2].errno == errno.EEXIST:
-        raise InterfaceConflict(
-            f"container {request.container_id} already has a link for {request.ifname} in network {request.name}",
-            "an earlier ADD was not followed by its DEL",
-        )
+        raise _has_another(request)
     for failure in (answer.failure for answer in answers):
         if failure is not None:
             raise failure
@@ -81,12 +80,13 @@ def discard(name: str, host: Socket) -> None:
 def delete(host: Socket, netns: Netns | None, request: Request) -> None:
     """Delete the pair by its tag, then a veth that has the name in the pod and no other owner's tag: another
     version or the reference plugin made it. A link of another kind is not ours. Missing is success."""
-    mine = links.find(host, altname=tag.altname(request.name, request.owner))
+    name = tag.altname(request.name, request.owner)
+    mine = links.find(host, altname=name)
     if mine is not None:
         monitors = [(Socket(links.RTMGRP_LINK), mine.index)]
         if netns is not None and mine.peer_index:
             monitors.append((netns.socket(links.RTMGRP_LINK), mine.peer_index))
-        removal.delete(host, mine.index, monitors)
+        removal.delete(host, links.delete(altname=name), monitors)
     pod = netns.socket() if netns is not None else None
     left = links.find(pod, request.ifname) if pod is not None else None
     if netns is None or pod is None or left is None or left.kind != "veth":
@@ -97,17 +97,20 @@ def delete(host: Socket, netns: Netns | None, request: Request) -> None:
         monitors = [(netns.socket(links.RTMGRP_LINK), left.index)]
         if peer is not None:
             monitors.append((Socket(links.RTMGRP_LINK), peer.index))
-        removal.delete(pod, left.index, monitors)
+        removal.delete(pod, links.delete(index=left.index), monitors)
 
 
 def _create(name: str, netns: Netns, conf: VethConf, request: Request, bridge: Link, mtu: int, pod_mac: str) -> Message:
-    peer: Attrs = [("IFLA_IFNAME", request.ifname), ("IFLA_ADDRESS", pod_mac), ("IFLA_NET_NS_FD", netns.fd)]
+    # One queue is what a veth uses (veth(4) makes one for each processor, with their entries in sysfs, for ethtool -L).
+    queues: Attrs = [("IFLA_NUM_TX_QUEUES", 1), ("IFLA_NUM_RX_QUEUES", 1)]
+    peer: Attrs = [("IFLA_IFNAME", request.ifname), ("IFLA_ADDRESS", pod_mac), ("IFLA_NET_NS_FD", netns.fd), *queues]
     attrs: Attrs = [
         ("IFLA_IFNAME", name),
         # Given, so that udev's MACAddressPolicy leaves it alone (addr_assign_type becomes NET_ADDR_SET).
         ("IFLA_ADDRESS", links.random_mac()),
         ("IFLA_MASTER", bridge.index),
         ("IFLA_GROUP", tag.GROUP),
+        *queues,
     ]
     if mtu:
         peer.append(("IFLA_MTU", mtu))
@@ -133,4 +136,11 @@ def _exists(request: Request) -> InterfaceConflict:
     return InterfaceConflict(
         f"interface {request.ifname} already exists in {request.netns}",
         "an earlier ADD was not followed by its DEL, or another plugin made it",
+    )
+
+
+def _has_another(request: Request) -> InterfaceConflict:
+    return InterfaceConflict(
+        f"container {request.container_id} already has a link for {request.ifname} in network {request.name}",
+        "an earlier ADD was not followed by its DEL",
     )

@@ -32,6 +32,13 @@ def objection(pid: int) -> str:
     return "" if int(effective, 16) & NEEDED == NEEDED else f"process {pid} lacks CAP_NET_ADMIN or CAP_SYS_ADMIN"
 
 
+def unreachable(request: Request) -> str:
+    """What names something of the caller's own process: here it would be the worker's."""
+    netns = request.environ.get("CNI_NETNS", "")
+    is_own = netns.startswith(("/proc/self/", "/proc/thread-self/", "/dev/fd/"))
+    return f"CNI_NETNS {netns} is the caller's own" if is_own else ""
+
+
 class Home:
     """Where a worker is between two requests: opened once."""
 

@@ -13,7 +13,7 @@ from cni_veth import aside
 from cni_veth.__main__ import NAMES
 from cni_veth.connection import Connection, Declined
 from cni_veth.pool import Pool
-from cni_veth.visit import Home, Visit, objection
+from cni_veth.visit import Home, Visit, objection, unreachable
 
 
 class Worker:
@@ -30,6 +30,7 @@ class Worker:
         """In a process of its own; ends by itself after so many seconds without a call."""
         for number in (*signals.ENDING, signal.SIGUSR1):
             signal.signal(number, signal.SIG_IGN)  # the server says when to end, a caller when to stop
+        signals.own = ()
         aside.start = aside.in_thread
         self._home = Home()
         poll = select.epoll()
@@ -54,10 +55,12 @@ class Worker:
         """Whether the call was answered here."""
         pid, uid = caller.peer()
         request = caller.receive(self._build) if uid == 0 else None
+        if caller.is_stranger:
+            self._pool.meet_stranger()
         if request is None:
             return False  # without a word: the launcher takes that as "no server here"
         try:
-            problem = objection(pid)
+            problem = objection(pid) or unreachable(request)
             if problem or request.name not in NAMES:
                 raise Declined(problem or f"no plugin is called {request.name!r}")
             if not caller.take(request):
@@ -72,9 +75,8 @@ class Worker:
             caller.decline()
             return False
         finally:
+            signals.hold()
             request.close()
-            for number in signals.ENDING:
-                signal.signal(number, signal.SIG_IGN)
 
 
 def preload() -> None:

@@ -68,14 +68,16 @@ static void relay(void) {
     while ((n = read(told, part, sizeof part)) > 0 && write(2, part, (size_t)n) > 0) continue;
 }
 
+static int is_verb(const char *name) { return strcmp(getenv("CNI_COMMAND") ? getenv("CNI_COMMAND") : "", name) == 0; }
+
 static _Noreturn void standalone(char **argv) {
     char path[PATH_MAX + sizeof "cni-veth"] = "";
     struct stat status;
-    on_ending(SIG_DFL);
-    if (input == 0 && fstat(0, &status) == 0 && (status.st_mode & 0777) == 0)
-        setenv("CNI_VETH_TAKE_OVER", "1", 1); /* a worker had begun and is gone */
-    else if (ended_by)
-        raise(ended_by); /* it went to a server that does not serve us */
+    int is_broken = input == 0 && fstat(0, &status) == 0 && (status.st_mode & 0777) == 0;
+    int is_finished_first = is_broken || is_verb("DEL") || is_verb("GC");
+    on_ending(ended_by && is_finished_first ? SIG_IGN : SIG_DFL);
+    if (ended_by && !is_finished_first) raise(ended_by); /* it went to a server that does not serve us */
+    if (is_broken) setenv("CNI_VETH_TAKE_OVER", ended_by ? "end" : "go on", 1); /* a worker had begun and is gone */
     if (input == 0) lseek(0, 0, SEEK_SET); /* it may have been read */
     relay();
     if (readlink("/proc/self/exe", path, PATH_MAX) < 0) fail("/proc/self/exe");
@@ -85,18 +87,18 @@ static _Noreturn void standalone(char **argv) {
 }
 
 /* Whether stdin has something to read, be it its end. Nobody need send anything for VERSION. */
-static int has_input(const char *verb) {
+static int has_input(int is_version) {
     struct pollfd any = {.fd = 0, .events = POLLIN};
-    return poll(&any, 1, strcmp(verb, "VERSION") == 0 ? VERSION_MS : -1) > 0;
+    return poll(&any, 1, is_version ? VERSION_MS : -1) > 0;
 }
 
 /* Descriptor 0 becomes a copy that both the server and, should that fail, the standalone can read from its beginning.
  * -1 where nothing can be read. */
-static int copy_stdin(const char *verb) {
+static int copy_stdin(void) {
     static char part[1 << 16];
-    int copy = memfd_create("stdin", MFD_ALLOW_SEALING), is_version = strcmp(verb, "VERSION") == 0;
+    int copy = memfd_create("stdin", MFD_ALLOW_SEALING), is_version = is_verb("VERSION");
     if (copy < 0) return -1;
-    for (ssize_t n, size = 0; size < STDIN_LIMIT && has_input(verb); size += n) {
+    for (ssize_t n, size = 0; size < STDIN_LIMIT && has_input(is_version); size += n) {
         if ((n = read(0, part, sizeof part)) < 0 && size == 0) return -1;
         if (n < 0 || write(copy, part, (size_t)n) != n) fail("cannot copy stdin");
         if (n == 0 || is_version) break;
@@ -119,14 +121,14 @@ static int reach(void) {
 }
 
 /* Connect and send the call; -1 where that cannot be done. */
-static int ask(const char *verb, const char *name) {
+static int ask(const char *name) {
     char build[] = BUILD, mask[16];
     struct iovec parts[VARIABLES + 3] = {{build, sizeof build}, {mask, 0}, {(char *)name, strlen(name) + 1}};
     union { char bytes[CMSG_SPACE(FDS * sizeof(int))]; struct cmsghdr align; } control = {{0}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 3, .msg_control = &control, .msg_controllen = sizeof control};
     struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
-    int fds[FDS] = {0, told = memfd_create("stderr", MFD_CLOEXEC), open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC),
-                    open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    int fds[FDS] = {0, told = memfd_create("stderr", MFD_CLOEXEC), open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC),
+                    open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC), open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)};
     mode_t kept = umask(0);
     umask(kept);
     parts[1].iov_len = (size_t)snprintf(mask, sizeof mask, "%o", kept) + 1;
@@ -138,8 +140,7 @@ static int ask(const char *verb, const char *name) {
     rights->cmsg_type = SCM_RIGHTS;
     rights->cmsg_len = CMSG_LEN(sizeof fds);
     memcpy(CMSG_DATA(rights), fds, sizeof fds);
-    has_input(verb); /* no worker shall wait for it */
-    if ((server = reach()) < 0 || copy_stdin(verb) < 0) return -1;
+    if (copy_stdin() < 0 || (server = reach()) < 0) return -1; /* in this order: no worker shall wait for stdin */
     on_ending(pass_on);
     return sendmsg(server, &message, MSG_NOSIGNAL) < 0 ? -1 : 0; /* too long, or a descriptor that could not be opened */
 }
@@ -150,7 +151,7 @@ int main(int argc, char **argv) {
     int ready;
     /* Arguments, and a call without verb, are for people. */
     if (argc != 1 || !verb || !*verb || isatty(0) || fcntl(0, F_GETFD) < 0 || fcntl(1, F_GETFD) < 0 ||
-        fcntl(2, F_GETFD) < 0 || ask(verb, name ? name + 1 : argv[0]) < 0)
+        fcntl(2, F_GETFD) < 0 || ask(name ? name + 1 : argv[0]) < 0)
         standalone(argv);
     answer.fd = server;
     while ((ready = poll(&answer, 1, BUSY_MS)) < 0) continue; /* a signal */
@@ -162,8 +163,11 @@ int main(int argc, char **argv) {
         if (length < 2) continue;
         relay();
         int code = reply[1] - '0', is_printed = print(reply + 2, (size_t)length - 2) == 0;
-        if (*reply == 'R') send(server, is_printed ? "K" : "N", 1, MSG_NOSIGNAL);
-        while (!is_printed && *reply == 'R' && recv(server, reply, 1, 0) > 0) continue; /* until it is undone */
+        if (*reply == 'R' && send(server, is_printed ? "K" : "N", 1, MSG_NOSIGNAL) < 0) return 1;
+        if (*reply == 'R' && !is_printed && recv(server, reply, 1, 0) <= 0) { /* that it is undone */
+            ended_by = SIGHUP;
+            standalone(argv);
+        }
         return is_printed ? code : 1;
     }
 }

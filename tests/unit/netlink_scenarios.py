@@ -99,8 +99,8 @@ class Replay:
         assert self._next("sent").hex() == data.hex(), "meant so? then record it anew, see above"
         return len(data)
 
-    def recv(self, size: int) -> bytes:
-        return self._next("received")
+    def recvfrom(self, size: int) -> tuple[bytes, tuple[int, int]]:
+        return self._next("received"), (0, 0)
 
     @property
     def is_through(self) -> bool:
@@ -122,10 +122,10 @@ class Recording(socket.socket):
         self.frames.append(("sent", data.hex()))
         return super().send(data, flags)
 
-    def recv(self, size: int, flags: int = 0) -> bytes:
-        data = super().recv(size, flags)
+    def recvfrom(self, size: int, flags: int = 0) -> tuple[bytes, tuple[int, int]]:  # type: ignore[override]
+        data, sender = super().recvfrom(size, flags)
         self.frames.append(("received", data.hex()))
-        return data
+        return data, sender
 
 
 def record() -> dict[str, Frames]:

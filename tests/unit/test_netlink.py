@@ -188,3 +188,12 @@ def test_assign_asks_for_no_duplicate_address_detection(monkeypatch: pytest.Monk
         data for kind, data in RECORDED["assign"] if kind == "sent" and "fd010000000000000000000000000005" in data
     )
     assert "0800080002000000" in batch
+
+
+def test_what_a_process_sends_is_no_answer_of_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One with CAP_NET_ADMIN in the pod's namespace may write to our socket; a length of 0 would be read for ever."""
+    kernel, replay = kernel_of(RECORDED["look_up"], monkeypatch)
+    answers = [(bytes(16), (4711, 0)), (HEADER.pack(16, links.RTM_NEWLINK, 0, 1, 0), (4711, 0))]
+    genuine = replay.recvfrom
+    monkeypatch.setattr(replay, "recvfrom", lambda size: answers.pop() if answers else genuine(size))
+    assert [answer.errno for answer in look_up(kernel)] == [0, 0, errno.ENODEV]

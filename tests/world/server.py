@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,7 +74,3 @@ def until(is_so: object, seconds: float = 10) -> None:
     while not is_so():
         assert time.monotonic() < deadline, f"not so within {seconds} s"
         time.sleep(0.002)
-
-
-def is_running(pid: int) -> bool:
-    return subprocess.run(["kill", "-0", str(pid)], capture_output=True).returncode == 0
