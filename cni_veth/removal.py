@@ -14,8 +14,9 @@ from cni_veth import aside
 from cni_veth.netlink import ANSWER_SECONDS, Message, Socket
 
 
-def delete(socket: Socket, message: Message, ends: list[tuple[Socket, int]]) -> None:
-    """Send `links.delete(...)` for a link of the socket's namespace; a missing one is success.
+def delete(socket: Socket, message: Message, ends: list[tuple[Socket, int]]) -> bool:
+    """Send `links.delete(...)` for a link of the socket's namespace; a missing one is success. Whether all `ends`
+    were announced; if not, the ack has come.
 
     `ends`: for each end that must be gone a socket subscribed to the links of its namespace, and its index.
     Raises KernelRefused (100), TryAgainLater (11).
@@ -28,7 +29,8 @@ def delete(socket: Socket, message: Message, ends: list[tuple[Socket, int]]) -> 
         ready = dict(poll.poll(ANSWER_SECONDS * 1000))
         if socket.fileno() in ready:
             socket.end(answer)
-            return
+            return False
         if not ready:
             raise TryAgainLater(f"cannot {answer.message.what}", f"the kernel is silent after {ANSWER_SECONDS} s")
         ends = [(monitor, index) for monitor, index in ends if not monitor.announces_end_of(index)]
+    return True

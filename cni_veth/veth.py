@@ -86,7 +86,8 @@ def delete(host: Socket, netns: Netns | None, request: Request) -> None:
         monitors = [(Socket(links.RTMGRP_LINK), mine.index)]
         if netns is not None and mine.peer_index:
             monitors.append((netns.socket(links.RTMGRP_LINK), mine.peer_index))
-        removal.delete(host, links.delete(altname=name), monitors)
+        if removal.delete(host, links.delete(altname=name), monitors) and len(monitors) == 2:
+            return  # what went in the pod was ours, so nothing else has its name there
     pod = netns.socket() if netns is not None else None
     left = links.find(pod, request.ifname) if pod is not None else None
     if netns is None or pod is None or left is None or left.kind != "veth":

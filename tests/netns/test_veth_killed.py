@@ -125,7 +125,8 @@ def test_an_add_that_is_interrupted_at_any(
         code, stdout = met(plugin, conf, pod, syscall, number, "SIGTERM")
         if code == 0:
             break
-        assert json.loads(stdout)["code"] == 11
+        if stdout or code != -signal.SIGTERM:  # the launcher, which has begun nothing, just ends
+            assert json.loads(stdout)["code"] == 11
         assert (set(node.links()), node.addresses(), node.leases()) == before, f"interrupted at {syscall} {number}"
         assert set(pod.links()) == {"lo"}, f"interrupted at {syscall} {number}"
     assert number > least, "the ADD hardly made this call at all"
