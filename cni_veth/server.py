@@ -56,12 +56,7 @@ class Server:
     def run(self) -> None:
         """Until SIGTERM or SIGINT, or until the program is uninstalled."""
         self._listener.setblocking(False)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._end)
-        for number in (signal.SIGIO, signal.SIGHUP):
-            signal.signal(number, self._look)
-        signal.signal(signal.SIGUSR1, self._tell)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._listen_to_signals()
         signal.set_wakeup_fd(self._pool.alarm, warn_on_full_buffer=False)
         self._program.watch()
         self._is_changed = True  # it may have been, since we were executed
@@ -80,6 +75,14 @@ class Server:
             served = self._pool.served
         self._finish()
         self._tell()
+
+    def _listen_to_signals(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._end)
+        for number in (signal.SIGIO, signal.SIGHUP):
+            signal.signal(number, self._look)
+        signal.signal(signal.SIGUSR1, self._tell)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
 
     def _end(self, number: int, frame: object) -> None:
         self._is_ending = True
@@ -171,11 +174,14 @@ class Server:
         self._gone_since = 0.0
         if self._program.is_replaced:
             self._tell()
+            for number in (signal.SIGIO, signal.SIGHUP, signal.SIGUSR1):
+                signal.signal(number, signal.SIG_IGN)  # execve(2) keeps this; a handler would become the default: death
             environ = clean(dict(os.environ)) | listen.pass_on(self._listener)
             try:
                 os.execve(self._program.path, [self._program.path, *sys.argv[1:]], environ)
             except OSError as error:
                 tell(f"{SERVER}: cannot become {self._program.path}: {error.strerror}\n".encode())
+                self._listen_to_signals()
 
     def _finish(self) -> None:
         os.close(self._own_life)
@@ -203,7 +209,9 @@ def main(arguments: list[str]) -> int:
                 tell(HELP.encode())
                 return 0
         if rest or not 1 <= workers <= pool.LIMIT:
-            raise ValueError(rest[0] if rest else f"--workers {workers}")
+            raise ValueError(
+                f"what is {rest[0]}?" if rest else f"--workers {workers} is not between 1 and {pool.LIMIT}"
+            )
     except (getopt.GetoptError, ValueError) as error:
         tell(f"{SERVER}: {error}\n\n{HELP}".encode())
         return 2

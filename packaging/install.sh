@@ -171,7 +171,13 @@ choose_names() {
 
 remove_leftovers() { rm -rf "$root"/.new-* "$root"/.old-* "$root"/.damaged-* "$bin"/.new-* "$units"/.new-cni-veth.*; }
 
+refuse_odd() {
+    case $2 in '' | 0 | 1) ;; *) fail "$1=$2: is 0, 1 or left out" ;; esac
+}
+
 install() {
+    refuse_odd DROPIN "${DROPIN:-}"
+    refuse_odd SERVER "${SERVER:-}"
     source=$(ls -d "$here"/cni-veth-*/ 2>/dev/null) || fail "$here holds no program: run me in a built dist/cni"
     source=${source%/}
     make_directory "$bin"

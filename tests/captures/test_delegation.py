@@ -26,7 +26,8 @@ def test_the_delegate_is_called_as_the_reference_calls_it(client: str, node: Nod
     for call in calls(client):
         drop = "ipMasq" if call.verb in VALIDATING else ""
         if call.is_delegated or (call.plugin == "bridge" and call.verb == "GC"):
-            expected.append(list(replay.message(call, drop)))
+            variables, stdin = replay.message(call, drop)
+            expected.append([variables | node.environment, stdin])
         if call.plugin == "bridge" and call.verb != "VERSION":
             replay.send(call, drop).succeeded()
     recorded = replay.directory / "host-local.jsonl"

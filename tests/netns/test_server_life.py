@@ -224,6 +224,29 @@ def test_an_upgrade_under_load(built: None) -> None:
         assert not Path(server.socket).exists()
 
 
+def test_signals_at_the_moment_of_an_upgrade_do_not_end_the_server(built: None) -> None:
+    """Each turn of the link is told by SIGIO, and one may come while the server becomes another program."""
+    with Node() as home:
+        for name in ("one", "two"):
+            shutil.copytree(BIN.parent, home.dir / name, symlinks=True)
+        [other] = (home.dir / "two").glob("cni-veth-*")
+        other_build(other)
+        (home.dir / "bin").mkdir()
+        link = home.dir / "bin/cni-vethd"
+        link.symlink_to("../one/bin/cni-vethd")
+        server = Server(home, bin=link.parent)
+        for number in range(40):
+            for target in ("two", "one", "two")[number % 2 :]:
+                (home.dir / "bin/next").symlink_to(f"../{target}/bin/cni-vethd")
+                (home.dir / "bin/next").rename(link)
+                os.kill(server.pid, signal.SIGUSR1)
+            until(lambda: "two" in os.readlink(f"/proc/{server.pid}/exe"))
+            assert server.process.poll() is None
+        until(lambda: len(server.workers()) == 2)  # it is itself again, and no signal is the default's
+        assert "workers serve" in server.stop()
+        assert server.process.returncode == 0
+
+
 def test_a_server_whose_program_is_gone_ends(built: None) -> None:
     with Node() as home:
         shutil.copytree(BIN.parent, home.dir / "here", symlinks=True)

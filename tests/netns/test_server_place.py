@@ -222,6 +222,7 @@ def test_arguments_are_for_people(own: Server) -> None:
 
 
 def test_a_server_that_does_not_answer_is_not_waited_for(own: Server) -> None:
+    until(lambda: len(own.workers()) == 2)
     workers = own.workers()
     for pid in (own.pid, *workers):
         os.kill(pid, signal.SIGSTOP)

@@ -238,3 +238,10 @@ def test_another_verb_is_refused(machine: Machine, dist: Path) -> None:
     assert done.returncode == 1
     assert done.stdout == "" and "install.sh uninstall" in done.stderr
     assert machine.files() == set()
+
+
+@pytest.mark.parametrize("switch", ["SERVER", "DROPIN"])
+def test_a_switch_is_0_or_1(machine: Machine, dist: Path, switch: str) -> None:
+    done = machine.script(dist, "install", **{switch: "no"})
+    assert done.returncode == 1 and f"{switch}=no" in done.stderr
+    assert machine.files() == set()
