@@ -27,6 +27,7 @@ STUCK_SECONDS = 0.05  # all serve, none gets ready, callers wait: one more worke
 GONE_SECONDS = 5.0  # the program's path may be missing for a moment while it is replaced
 CRASH_SECONDS = 1.0  # between two workers of which the first lived no longer
 END_SECONDS = 20.0  # for the calls under way
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGIO, signal.SIGHUP, signal.SIGUSR1)
 HELP = f"""cni-vethd {VERSION}: serves the calls of the CNI plugins beside it from warm processes.
 
   cni-vethd [--socket PATH] [--workers N]
@@ -83,6 +84,7 @@ class Server:
             signal.signal(number, self._look)
         signal.signal(signal.SIGUSR1, self._tell)
         signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     def _end(self, number: int, frame: object) -> None:
         self._is_ending = True
@@ -174,14 +176,14 @@ class Server:
         self._gone_since = 0.0
         if self._program.is_replaced:
             self._tell()
-            for number in (signal.SIGIO, signal.SIGHUP, signal.SIGUSR1):
-                signal.signal(number, signal.SIG_IGN)  # execve(2) keeps this; a handler would become the default: death
+            # Kept by execve(2), as handlers are not: what comes meanwhile would end us; so it waits.
+            signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
             environ = clean(dict(os.environ)) | listen.pass_on(self._listener)
             try:
                 os.execve(self._program.path, [self._program.path, *sys.argv[1:]], environ)
             except OSError as error:
                 tell(f"{SERVER}: cannot become {self._program.path}: {error.strerror}\n".encode())
-                self._listen_to_signals()
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     def _finish(self) -> None:
         os.close(self._own_life)
