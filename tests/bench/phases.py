@@ -34,7 +34,7 @@ STEPS: list[tuple[str, Any, str]] = [
     ("gateway and forwarding", Bridge, "add_gateways"),
     ("configure the pod's link", pod, "configure"),
     ("see the port forward", pod, "wait_forwarding"),
-    ("tell the neighbours, after the answer", pod, "announce"),
+    ("tell the neighbours", pod, "announce"),
     ("compare with the kernel", plugin.differences, "find"),
     ("compare with the store", IPAM, "forward"),
     ("delete the pair", veth, "delete"),
