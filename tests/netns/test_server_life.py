@@ -6,7 +6,6 @@ import fcntl
 import itertools
 import json
 import os
-import random
 import re
 import shutil
 import signal
@@ -20,6 +19,7 @@ from typing import Any
 import pytest
 
 from tests.world import BIN, Node, Plugin, Pod
+from tests.world.load import Load
 from tests.world.server import NOBODY, Server, until
 
 Conf = dict[str, Any]
@@ -120,49 +120,10 @@ def test_a_worker_killed_at_any_point_of_an_add(built: None, syscall: str) -> No
         assert met > 0, f"an ADD makes no {syscall}"
 
 
-class Load:
-    """Threads that attach and detach pods all the time. Each failure is kept."""
-
-    def __init__(self, node: Node, sockets: list[str], threads: int = 4) -> None:
-        self._conf = node.network(*SUBNETS, isDefaultGateway=True)
-        self._end = threading.Event()
-        self.errors: list[BaseException] = []
-        self.rounds = 0
-        self._threads = [threading.Thread(target=self._run, args=[node, node.pod(), sockets]) for _ in range(threads)]
-
-    def __enter__(self) -> Load:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _run(self, node: Node, pod: Pod, sockets: list[str]) -> None:
-        plugin = node.plugin()
-        try:
-            while not self._end.is_set():
-                chosen = [{"CNI_VETH_SOCKET": random.choice(sockets)} for _ in range(3)]
-                result = plugin.add(self._conf, pod, env=chosen[0]).succeeded()
-                plugin.check(self._conf, pod, result, env=chosen[1]).succeeded()
-                plugin.delete(self._conf, pod, result, env=chosen[2]).succeeded()
-                assert set(pod.links()) == {"lo"}
-                self.rounds += 1
-        except BaseException as error:
-            self.errors.append(error)
-
-
-def passed(load: Load, rounds: int) -> None:
-    target = load.rounds + rounds
-    until(lambda: load.errors or load.rounds >= target, 60)
-
-
 def test_server_and_standalone_at_random_on_one_store_and_bridge(own: Server) -> None:
     with Node(own.socket) as node:
-        with Load(node, [own.socket, NOBODY]) as load:
-            passed(load, 60)
+        with Load(node, sockets=[own.socket, NOBODY]) as load:
+            load.until_rounds(60)
         assert load.errors == []
         assert clean(node)()
 
@@ -170,12 +131,12 @@ def test_server_and_standalone_at_random_on_one_store_and_bridge(own: Server) ->
 def test_a_server_restarted_under_load_fails_nobody(built: None) -> None:
     with Node() as home, Node() as node:
         server = Server(home)
-        with Load(node, [server.socket]) as load:
+        with Load(node, sockets=[server.socket]) as load:
             for end in (signal.SIGTERM, signal.SIGKILL) * 3:
-                passed(load, 8)
+                load.until_rounds(8)
                 server.process.send_signal(end)
                 server.process.communicate(timeout=30)
-                passed(load, 2)
+                load.until_rounds(2)
                 server = Server(home)
         server.stop()
         assert load.errors == []
@@ -206,12 +167,12 @@ def test_an_upgrade_under_load(built: None) -> None:
         server = Server(home, bin=home.dir / "here/bin")
         plugin, conf = Plugin(node, home.dir / "here/bin", "cni-veth"), node.network(*SUBNETS)
         workers = server.workers()
-        with Load(node, [server.socket]) as load:  # by launchers of the build that was: BIN's
-            passed(load, 4)
+        with Load(node, sockets=[server.socket]) as load:  # by launchers of the build that was: BIN's
+            load.until_rounds(4)
             old.rename(home.dir / "old")
             new.rename(old)
             assert "calls served" in server.line() and "workers serve" in server.line()
-            passed(load, 4)
+            load.until_rounds(4)
         assert load.errors == []
         until(lambda: not set(workers) & set(server.workers()))
         assert "here" in os.readlink(f"/proc/{server.pid}/exe") and "old" not in os.readlink(f"/proc/{server.pid}/exe")
@@ -312,8 +273,8 @@ def jiffies(pid: int) -> int:
 
 def test_memory_and_idleness(own: Server) -> None:
     with Node(own.socket) as node:
-        with Load(node, [own.socket], threads=1) as load:
-            passed(load, 10)
+        with Load(node, sockets=[own.socket], threads=1) as load:
+            load.until_rounds(10)
         assert load.errors == []
     processes = [own.pid, *own.workers()]
     assert len(processes) == 3

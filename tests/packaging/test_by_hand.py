@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.load import Load, until_rounds
 from tests.packaging.machine import Machine
 from tests.world import Node
+from tests.world.load import Load
 from tests.world.server import Server, until
 
 pytestmark = pytest.mark.root
@@ -26,10 +26,10 @@ def test_it_follows_upgrades_under_load_and_ends_with_the_program(
         exe = Path(f"/proc/{server.pid}/exe")
         with Load(node, machine.bin) as load:
             for content in ("second", "third", "fourth"):
-                until_rounds(load, 4)
+                load.until_rounds(4)
                 machine.install(newer(content))
                 until(lambda: os.readlink(exe) == str((machine.bin / "cni-vethd").resolve()))
-            until_rounds(load, 4)
+            load.until_rounds(4)
         assert load.errors == []
         node.plugin("cni-veth", machine.bin).status(node.network("10.1.2.0/24")).succeeded()
         machine.uninstall(dist)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.load import Load, until_rounds
 from tests.packaging.systemd import BIN, UNITS, Systemd
+from tests.world.load import Load
 from tests.world.server import until
 
 pytestmark = pytest.mark.root
@@ -113,14 +113,14 @@ def test_what_lies_in_run_survives_a_restart(installed: Systemd) -> None:
 def test_an_upgrade_under_load(installed: Systemd, newer: Callable[[str], Path]) -> None:
     """The server becomes the new program, in the same process and under the same socket; no call fails."""
     with Load(installed.node, BIN, installed.enter) as load:
-        until_rounds(load, 4)
+        load.until_rounds(4)
         pid = installed.main_pid()
         old = installed.proc(pid, "exe")
         installed.install(newer("second"))
         until(lambda: installed.proc(pid, "exe") not in ("", old))
-        until_rounds(load, 4)
+        load.until_rounds(4)
         installed.install(newer("third"))
-        until_rounds(load, 4)
+        load.until_rounds(4)
     assert load.errors == []
     assert installed.main_pid() == pid and installed.show(SERVICE, "NRestarts") == ["0"]
     until(lambda: installed.log.read_text().count("workers serve") == 3)
@@ -135,10 +135,10 @@ def test_an_upgrade_that_changes_the_units_restarts_it(installed: Systemd, newer
     (unit,) = second.glob("cni-veth-*/systemd/cni-veth.service")
     unit.write_text(unit.read_text().replace("TasksMax=256", "TasksMax=300"))
     with Load(installed.node, BIN, installed.enter) as load:
-        until_rounds(load, 4)
+        load.until_rounds(4)
         pid = installed.main_pid()
         installed.install(second)
-        until_rounds(load, 4)
+        load.until_rounds(4)
     assert load.errors == []
     assert installed.show(SERVICE, "TasksMax") == ["300"] and installed.main_pid() not in (0, pid)
     assert installed.show(SOCKET, "ActiveState") == ["active"]
