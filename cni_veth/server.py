@@ -53,11 +53,11 @@ class Server:
         self._not_before = 0.0
         self._gone_since = 0.0
         self._is_ending = self._is_changed = False
+        self._listen_to_signals()
 
     def run(self) -> None:
         """Until SIGTERM or SIGINT, or until the program is uninstalled."""
         self._listener.setblocking(False)
-        self._listen_to_signals()
         signal.set_wakeup_fd(self._pool.alarm, warn_on_full_buffer=False)
         self._program.watch()
         self._is_changed = True  # it may have been, since we were executed
