@@ -22,6 +22,7 @@ REQUIRED = {
     "STATUS": (),
     "VERSION": (),
 }
+RUN_DIR = "/run/cni-veth"  # for what a reboot may forget; CNI_VETH_RUN_DIR points it elsewhere
 KNOWN_ARGS = ("IgnoreUnknown", "IP", "MAC", "GATEWAY")
 _ALNUM = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 _NAME = _ALNUM | frozenset("_.-")
@@ -66,6 +67,10 @@ class Request:
     @property
     def owner(self) -> tuple[str, str]:
         return self.container_id, self.ifname
+
+    @property
+    def run_dir(self) -> str:
+        return self.environ.get("CNI_VETH_RUN_DIR") or RUN_DIR
 
     def cni_args(self) -> dict[str, str]:
         """CNI_ARGS as a dict. Raises InvalidEnvironment (4) for a bad pair or an unknown key (CONVENTIONS).

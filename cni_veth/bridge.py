@@ -27,7 +27,7 @@ class Bridge:
         self._conf = conf
         self._network = request.name
         self._mac = links.random_mac()  # a bridge that has it is the one that this ADD made
-        self._lock = BridgeLock(request.environ)
+        self._lock = BridgeLock(request.run_dir)
         self._gateway: Gateway | None = None
 
     def ensure(self) -> Link:

@@ -23,7 +23,6 @@ LONGEST_REPLY = 1 << 16
 DESCRIPTORS = 5
 SO_SNDBUFFORCE = 32  # socket(7); Python has no name for it
 _buffer = bytearray(LONGEST_REQUEST)
-_UCRED = struct.Struct("3i")
 
 
 class Declined(BaseException):
@@ -60,11 +59,6 @@ class Connection(Caller):
     def was_interrupted(self) -> bool:
         return self._ended_by != 0
 
-    def peer(self) -> tuple[int, int]:
-        """(pid, uid) of the process that connected; pid 0 where it lies in no pid namespace below ours."""
-        pid, uid, _ = _UCRED.unpack(self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
-        return pid, uid
-
     def receive(self, build: str) -> Request | None:
         """The request; None where it does not come, or from a launcher of another build."""
         self._allow(REQUEST_SECONDS)
@@ -77,10 +71,10 @@ class Connection(Caller):
         descriptors = array.array("i")
         for _, _, content in control:
             descriptors.frombytes(content[: len(content) - len(content) % descriptors.itemsize])
-        self.is_stranger = bool(data) and not data.startswith(build.encode() + b"\0")
         theirs, _, rest = data.partition(b"\0")
+        self.is_stranger = bool(data) and theirs != build.encode()
         is_whole = not flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC) and len(descriptors) == DESCRIPTORS
-        if is_whole and theirs == build.encode():
+        if is_whole and data and not self.is_stranger:
             try:
                 return Request(rest, descriptors.tolist())
             except ValueError:
@@ -99,7 +93,7 @@ class Connection(Caller):
         return True
 
     def watch(self) -> None:
-        """From now on a signal that the launcher passes on, or its end, is a signal to us: SIGIO, see `on_message`."""
+        """From now on a signal that the launcher passes on, or its end, is a signal to us: SIGIO, see `_on_message`."""
         self._allow(0)
         signal.signal(signal.SIGIO, self._on_message)
         fcntl.fcntl(self._socket, fcntl.F_SETOWN, os.getpid())

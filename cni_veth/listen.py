@@ -10,6 +10,7 @@ import struct
 KIND = socket.SOCK_SEQPACKET
 BACKLOG = 1024  # launchers that wait; beyond them each executes the standalone at once
 INHERITED = 3  # SD_LISTEN_FDS_START
+_UCRED = struct.Struct("3i")
 OWN = "cni-vethd"  # LISTEN_FDNAMES of a socket that this program made when it was another version
 
 
@@ -77,5 +78,10 @@ def _server_at(path: str) -> int:
             probe.connect(path)
         except OSError:
             return 0
-        pid: int = struct.unpack("3i", probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
-        return pid
+        return peer(probe)[0]
+
+
+def peer(connected: socket.socket) -> tuple[int, int]:
+    """(pid, uid) of the process at the other end; pid 0 where it lies in no pid namespace below ours."""
+    pid, uid, _ = _UCRED.unpack(connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    return pid, uid

@@ -13,7 +13,6 @@ from io import FileIO
 
 from cni.errors import TryAgainLater
 
-RUN_DIR = "/run/cni-veth"  # CNI_VETH_RUN_DIR points it elsewhere
 SHARE_SECONDS = 10.0  # a failed ADD holds it for some milliseconds
 CLAIM_SECONDS = 1.0  # an ADD holds it for about one
 
@@ -21,8 +20,7 @@ CLAIM_SECONDS = 1.0  # an ADD holds it for about one
 class BridgeLock:
     """Shared by ADDs from "ensure the bridge" to "attached", claimed alone to take one back."""
 
-    def __init__(self, environ: dict[str, str]) -> None:
-        directory = environ.get("CNI_VETH_RUN_DIR") or RUN_DIR
+    def __init__(self, directory: str) -> None:
         self._path = os.path.join(directory, "bridge.lock")
         self._file: FileIO | None = None  # closed, and unlocked, when the last reference goes
         try:

@@ -97,15 +97,11 @@ def check(request: Request) -> None:
 def delete(request: Request) -> None:
     """Remove what ADD made; what is missing is success. The address goes last, and is kept while its link cannot be
     deleted: whoever got it next would share it."""
-    ipam: IPAM | None = None
-    problem: CNIError | None = None
-    try:
+    ipam, errors = None, Errors()
+    with errors:
         ipam = _delegate(request)
-    except CNIError as error:
-        problem = error
     veth.delete(Socket(), Netns.open_if_any(request.netns), request)
-    if problem is not None:
-        raise problem
+    errors.throw()
     if ipam is not None:
         ipam.delete()
 

@@ -104,16 +104,18 @@ class Server:
         return None
 
     def _fill(self) -> None:
-        taken = {number for number, _ in self._workers.values()}
-        for number in range(self._usual):
-            if number not in taken and time.monotonic() >= self._not_before:
+        for number in self._free(self._usual):
+            if time.monotonic() >= self._not_before:
                 self._fork(number, None)
 
     def _grow(self) -> None:
+        for number in self._free(pool.LIMIT)[:1]:
+            self._fork(number, IDLE_SECONDS)
+
+    def _free(self, count: int) -> list[int]:
+        """Which of the first so many numbers no worker has."""
         taken = {number for number, _ in self._workers.values()}
-        free = next((number for number in range(pool.LIMIT) if number not in taken), None)
-        if free is not None:
-            self._fork(free, IDLE_SECONDS)
+        return [number for number in range(count) if number not in taken]
 
     def _fork(self, number: int, idle_seconds: float | None) -> None:
         self._pool.set(number, pool.IDLE)

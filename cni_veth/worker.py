@@ -12,6 +12,7 @@ from cni import signals, skel
 from cni_veth import aside
 from cni_veth.__main__ import NAMES
 from cni_veth.connection import Connection, Declined
+from cni_veth.listen import peer
 from cni_veth.pool import Pool
 from cni_veth.visit import Home, Visit, objection, unreachable
 
@@ -47,13 +48,12 @@ class Worker:
             with connected:
                 self._pool.begin(self._number)
                 caller = Connection(connected)
-                self._pool.end(self._number, self._serve(caller))
+                self._pool.end(self._number, self._serve(caller, *peer(connected)))
             if caller.was_interrupted:
                 return  # an exception between any two steps may have left a descriptor open, or a lock held
 
-    def _serve(self, caller: Connection) -> bool:
+    def _serve(self, caller: Connection, pid: int, uid: int) -> bool:
         """Whether the call was answered here."""
-        pid, uid = caller.peer()
         request = caller.receive(self._build) if uid == 0 else None
         if caller.is_stranger:
             self._pool.meet_stranger()

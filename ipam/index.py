@@ -15,18 +15,13 @@ from _blake2 import blake2b  # hashlib would load OpenSSL
 
 from ipam import directory
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-RUN_DIR = "/run/cni-veth"  # CNI_VETH_RUN_DIR points it elsewhere
 FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 SECOND = 10**9  # ns
 
 
-def place(environ: Mapping[str, str]) -> str:
+def place(run_dir: str) -> str:
     """Where the indexes of all networks lie."""
-    return os.path.join(environ.get("CNI_VETH_RUN_DIR") or RUN_DIR, "ipam")
+    return os.path.join(run_dir, "ipam")
 
 
 class Index:

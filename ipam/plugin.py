@@ -33,7 +33,7 @@ def add(request: Request, deliver: Callable[[Result], None], conf: IPAMConf | No
     """
     conf = conf or parse(request)
     result = Result(routes=conf.routes, dns=resolv_conf.read(conf.resolv_conf) if conf.resolv_conf else DNS())
-    with Store.make(conf.data_dir, request.name, index.place(request.environ)) as store:
+    with Store.make(conf.data_dir, request.name, index.place(request.run_dir)) as store:
         owned = store.leases_of(request.owner)
         for number, ranges in enumerate(conf.sets):
             if conf.requested[number] is None:  # a requested IP is given to whoever has others already (reference)
@@ -62,7 +62,7 @@ def check(request: Request) -> None:
     conf = parse(request)
     expected = _expected(request, conf.sets)
     pod = f"container {request.container_id} {request.ifname}"
-    store = Store.find(conf.data_dir, request.name, index.place(request.environ))
+    store = Store.find(conf.data_dir, request.name, index.place(request.run_dir))
     if store is None:
         raise CheckFailed([f"expected a reservation for {pod}, found no store {conf.data_dir}/{request.name}"])
     with store:
@@ -83,7 +83,7 @@ def delete(request: Request) -> None:
 
     Raises IOFailure (5) after everything that can be released is, TryAgainLater (11).
     """
-    store = Store.find(data_dir(request), request.name, index.place(request.environ))
+    store = Store.find(data_dir(request), request.name, index.place(request.run_dir))
     if store is not None:
         with store:
             store.release(request.owner)
@@ -95,7 +95,7 @@ def gc(request: Request) -> None:
     Raises IOFailure (5) after everything that can be released is, TryAgainLater (11).
     """
     valid = request.valid_attachments()
-    store = None if valid is None else Store.find(data_dir(request), request.name, index.place(request.environ))
+    store = None if valid is None else Store.find(data_dir(request), request.name, index.place(request.run_dir))
     if store is not None and valid is not None:
         with store:
             store.keep_only(valid)
@@ -105,7 +105,7 @@ def status(request: Request) -> None:
     """Raises PluginNotAvailable (50) when no ADD can succeed: store unusable or a range set exhausted."""
     conf = parse(request)
     try:
-        with Store.make(conf.data_dir, request.name, index.place(request.environ)) as store:
+        with Store.make(conf.data_dir, request.name, index.place(request.run_dir)) as store:
             store.probe()
             if _has_free_names(store, conf.sets):
                 return

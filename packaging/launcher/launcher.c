@@ -156,18 +156,15 @@ int main(int argc, char **argv) {
     answer.fd = server;
     while ((ready = poll(&answer, 1, BUSY_MS)) < 0) continue; /* a signal */
     if (ready == 0 && fcntl(0, F_ADD_SEALS, F_SEAL_SEAL) == 0) standalone(argv);
-    for (;;) {
-        ssize_t length = recv(server, NULL, 0, MSG_PEEK | MSG_TRUNC);
-        char *reply = length > 0 ? malloc((size_t)length) : NULL;
-        if (!reply || recv(server, reply, (size_t)length, 0) != length || *reply == 'D') standalone(argv);
-        if (length < 2) continue;
-        relay();
-        int code = reply[1] - '0', is_printed = print(reply + 2, (size_t)length - 2) == 0;
-        if (*reply == 'R' && send(server, is_printed ? "K" : "N", 1, MSG_NOSIGNAL) < 0) return 1;
-        if (*reply == 'R' && !is_printed && recv(server, reply, 1, 0) <= 0) { /* that it is undone */
-            ended_by = SIGHUP;
-            standalone(argv);
-        }
-        return is_printed ? code : 1;
+    ssize_t length = recv(server, NULL, 0, MSG_PEEK | MSG_TRUNC);
+    char *reply = length > 1 ? malloc((size_t)length) : NULL; /* shorter: it is declined, or the worker is gone */
+    if (!reply || recv(server, reply, (size_t)length, 0) != length) standalone(argv);
+    relay();
+    int code = reply[1] - '0', is_printed = print(reply + 2, (size_t)length - 2) == 0;
+    if (*reply == 'R' && send(server, is_printed ? "K" : "N", 1, MSG_NOSIGNAL) < 0) return 1;
+    if (*reply == 'R' && !is_printed && recv(server, reply, 1, 0) <= 0) { /* that it is undone */
+        ended_by = SIGHUP;
+        standalone(argv);
     }
+    return is_printed ? code : 1;
 }

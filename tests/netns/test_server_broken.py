@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -12,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.netns.test_server_life import clean, locked, other_build
-from tests.world import BIN, Node, Pod
+from tests.netns.test_server_life import builds, clean, locked
+from tests.world import Node, Pod
 from tests.world.server import Server, until
 
 
@@ -109,10 +108,7 @@ def test_twelve_pods_of_another_network_at_once_do_not_take_a_bridge(own: Server
 def test_a_path_that_leads_elsewhere_is_noticed_when_a_new_launcher_calls(built: None) -> None:
     """Nothing changes in the directories that the server watches; its path leads through a link above them."""
     with Node() as home, Node() as node:
-        for name in ("old", "new"):
-            shutil.copytree(BIN.parent, home.dir / name, symlinks=True)
-        [new] = (home.dir / "new").glob("cni-veth-*")
-        other_build(new)
+        builds(home, "old", "new")
         (home.dir / "links").mkdir()
         current = home.dir / "links/current"
         current.symlink_to("../old")

@@ -156,13 +156,19 @@ def other_build(program: Path) -> None:
     (program / "launcher").chmod(0o755)
 
 
+def builds(home: Node, this: str, other: str) -> Path:
+    """Copies of the program below the node's directory, the second as one of another build; that one's directory."""
+    for name in (this, other):
+        shutil.copytree(BIN.parent, home.dir / name, symlinks=True)
+    [program] = (home.dir / other).glob("cni-veth-*")
+    other_build(program)
+    return program
+
+
 def test_an_upgrade_under_load(built: None) -> None:
     """The directory of the version is replaced: the server becomes the new one. The old launchers do not talk to it."""
     with Node() as home, Node() as node:
-        for name in ("here", "new"):
-            shutil.copytree(BIN.parent, home.dir / name, symlinks=True)
-        [new] = (home.dir / "new").glob("cni-veth-*")
-        other_build(new)
+        new = builds(home, "here", "new")
         old = home.dir / "here" / new.name
         server = Server(home, bin=home.dir / "here/bin")
         plugin, conf = Plugin(node, home.dir / "here/bin", "cni-veth"), node.network(*SUBNETS)
@@ -188,10 +194,7 @@ def test_an_upgrade_under_load(built: None) -> None:
 def test_signals_at_the_moment_of_an_upgrade_do_not_end_the_server(built: None) -> None:
     """Each turn of the link is told by SIGIO, and one may come while the server becomes another program."""
     with Node() as home:
-        for name in ("one", "two"):
-            shutil.copytree(BIN.parent, home.dir / name, symlinks=True)
-        [other] = (home.dir / "two").glob("cni-veth-*")
-        other_build(other)
+        builds(home, "one", "two")
         (home.dir / "bin").mkdir()
         link = home.dir / "bin/cni-vethd"
         link.symlink_to("../one/bin/cni-vethd")
@@ -279,6 +282,7 @@ def test_memory_and_idleness(own: Server) -> None:
     processes = [own.pid, *own.workers()]
     assert len(processes) == 3
     assert sum(map(memory, processes)) <= 45e6
+    until(lambda: all(len(os.listdir(f"/proc/{pid}/task")) == 1 for pid in processes))  # the last DEL's wait is over
     before = [(Path(f"/proc/{pid}/status").read_text().split("ctxt_switches:")[1:], jiffies(pid)) for pid in processes]
     threading.Event().wait(2)
     assert before == [
