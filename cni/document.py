@@ -150,4 +150,4 @@ def _find(value: object, path: str = "") -> str:
 
 
 def _is_unfit(value: object) -> bool:
-    return isinstance(value, str) and ("\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value))
+    return isinstance(value, str) and ("\0" in value or any(0xD800 <= ord(letter) <= 0xDFFF for letter in value))

@@ -138,10 +138,13 @@ class Route:
         return found
 
 
+DNS_KEYS = ("domain", "nameservers", "options", "search")
+
+
 class DNS:
     """Resolver settings, passed through to the runtime."""
 
-    __slots__ = ("domain", "nameservers", "options", "search")
+    __slots__ = DNS_KEYS
 
     def __init__(
         self,
@@ -161,7 +164,7 @@ class DNS:
 
     def to_json(self) -> dict[str, object]:
         found: dict[str, object] = {}
-        for key in self.__slots__:
+        for key in DNS_KEYS:
             _put(found, key, getattr(self, key))
         return found
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from cni.conf import Section
 from cni.errors import InvalidConfig, InvalidEnvironment, UnsupportedField
 from cni.request import Request, ifname_problem
-from cni.result import DNS
+from cni.result import DNS, DNS_KEYS
 from cni.stderr import tell
 
 MAX_MTU = 65535  # veth(4): ETH_MAX_MTU
@@ -114,7 +114,7 @@ def _dns(conf: Section) -> DNS | None:
     """The network's own DNS, which replaces the IPAM plugin's where any key is given, be it empty."""
     section = conf.section("dns")
     dns = DNS.from_conf(section)
-    return dns if any(section.has(key) for key in DNS.__slots__) else None
+    return dns if any(section.has(key) for key in DNS_KEYS) else None
 
 
 def _mac(request: Request) -> str:

@@ -52,12 +52,30 @@ END
     missing="$missing${package:+ $package}"
 }
 
+# For the modules that the server runs as C (packaging/compile.py); zig of .venv is the compiler.
+need_headers() {
+    package=$("$python" - <<'END'
+import os, sysconfig
+
+if not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")):
+    version = sysconfig.get_python_version()
+    print(f"libpython{version}-dev" if sysconfig.get_config_var("prefix") == "/usr" else "unknown")
+END
+    )
+    [ "$package" != unknown ] || fail "$python has no headers (Python.h), which the build needs;" \
+        "remove .venv and name another one, for instance: make $purpose PYTHON=/usr/bin/python3"
+    missing="$missing${package:+ $package}"
+}
+
 list_missing() {
     missing=
     python=$(find_python)
     if [ -n "$python" ]; then
         need_venv
-        [ "$purpose" = check ] || need_libpython
+        [ "$purpose" = check ] || {
+            need_libpython
+            need_headers
+        }
     else
         missing=" python3 python3-venv"
     fi

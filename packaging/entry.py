@@ -6,6 +6,9 @@ import sys
 
 gc.set_threshold(20_000)  # a call makes 12,000 objects and no garbage worth looking for (1 ms)
 
+if os.path.basename(sys.argv[0]) == "cni-vethd":  # serves with the same modules as C, see packaging/compile.py
+    sys.path.insert(0, os.path.join(os.path.dirname(sys.executable), "compiled"))
+
 from cni_veth.__main__ import main  # noqa: E402
 
 code = main()

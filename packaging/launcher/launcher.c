@@ -52,10 +52,10 @@ static int print(const char *text, size_t length) {
     return 0;
 }
 
-static _Noreturn void fail(const char *what) {
+static _Noreturn void fail(const char *what, const char *which, const char *hint) {
     char text[PATH_MAX + 256];
-    int length = snprintf(text, sizeof text, "{\"cniVersion\":\"1.1.0\",\"code\":5,\"msg\":\"launcher of cni-veth: %s: %s\","
-                          "\"details\":\"is cni-veth installed as a whole?\"}\n", what, strerror(errno));
+    int length = snprintf(text, sizeof text, "{\"cniVersion\":\"1.1.0\",\"code\":5,\"msg\":\"cannot %s%s\",\"details\":\"%s%s\"}\n",
+                          what, which, strerror(errno), hint);
     print(text, (size_t)length);
     exit(1);
 }
@@ -80,10 +80,10 @@ static _Noreturn void standalone(char **argv) {
     if (is_broken) setenv("CNI_VETH_TAKE_OVER", ended_by ? "end" : "go on", 1); /* a worker had begun and is gone */
     if (input == 0) lseek(0, 0, SEEK_SET); /* it may have been read */
     relay();
-    if (readlink("/proc/self/exe", path, PATH_MAX) < 0) fail("/proc/self/exe");
+    if (readlink("/proc/self/exe", path, PATH_MAX) < 0) fail("read ", "/proc/self/exe", "");
     strcpy(strrchr(path, '/') + 1, "cni-veth");
     execv(path, argv);
-    fail(path);
+    fail("execute ", path, "; is cni-veth installed as a whole?");
 }
 
 /* Whether stdin has something to read, be it its end. Nobody need send anything for VERSION. */
@@ -99,11 +99,12 @@ static int copy_stdin(void) {
     int copy = memfd_create("stdin", MFD_ALLOW_SEALING), is_version = is_verb("VERSION");
     if (copy < 0) return -1;
     for (ssize_t n, size = 0; size < STDIN_LIMIT && has_input(is_version); size += n) {
-        if ((n = read(0, part, sizeof part)) < 0 && size == 0) return -1;
-        if (n < 0 || write(copy, part, (size_t)n) != n) fail("cannot copy stdin");
+        if ((n = read(0, part, sizeof part)) < 0 && is_version) break;
+        if (n < 0) fail("read the network configuration from stdin", "", ""); /* Python starts on no directory */
+        if (write(copy, part, (size_t)n) != n) fail("copy stdin", "", "");
         if (n == 0 || is_version) break;
     }
-    if (lseek(copy, 0, SEEK_SET) < 0 || (input = dup2(copy, 0)) < 0) fail("cannot copy stdin");
+    if (lseek(copy, 0, SEEK_SET) < 0 || (input = dup2(copy, 0)) < 0) fail("copy stdin", "", "");
     return close(copy);
 }
 
@@ -161,7 +162,7 @@ int main(int argc, char **argv) {
     if (!reply || recv(server, reply, (size_t)length, 0) != length) standalone(argv);
     relay();
     int code = reply[1] - '0', is_printed = print(reply + 2, (size_t)length - 2) == 0;
-    if (*reply == 'R' && send(server, is_printed ? "K" : "N", 1, MSG_NOSIGNAL) < 0) return 1;
+    if (*reply == 'R') send(server, is_printed ? "K" : "N", 1, MSG_NOSIGNAL); /* a worker that was killed has undone nothing */
     if (*reply == 'R' && !is_printed && recv(server, reply, 1, 0) <= 0) { /* that it is undone */
         ended_by = SIGHUP;
         standalone(argv);

@@ -113,6 +113,7 @@ def test_a_path_that_leads_elsewhere_is_noticed_when_a_new_launcher_calls(built:
         current = home.dir / "links/current"
         current.symlink_to("../old")
         server = Server(home, bin=current / "bin")
+        until(server.workers)  # before it forks them it looks by itself
         (home.dir / "links/next").symlink_to("../new")
         (home.dir / "links/next").rename(current)
         node.server = server.socket

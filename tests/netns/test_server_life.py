@@ -274,6 +274,14 @@ def jiffies(pid: int) -> int:
     return sum(map(int, fields[11:15]))
 
 
+def test_a_call_runs_compiled_modules(own: Server) -> None:
+    with Node(own.socket) as node:
+        node.plugin().add(node.network("10.9.0.0/24"), node.pod()).succeeded()
+    for worker in own.workers():
+        mapped = set(re.findall(r"/compiled/(\S+)\.cpython", Path(f"/proc/{worker}/maps").read_text()))
+        assert {"cni_veth/plugin", "ipam/plugin"} <= mapped and any(name.endswith("__mypyc") for name in mapped)
+
+
 def test_memory_and_idleness(own: Server) -> None:
     with Node(own.socket) as node:
         with Load(node, sockets=[own.socket], threads=1) as load:

@@ -90,11 +90,16 @@ def test_conf_may_come_in_pieces(ipam: Plugin, node: Node) -> None:
     assert (process.returncode, json.loads(stdout)["ips"][0]["address"]) == (0, "10.1.0.2/24")
 
 
-def test_stdin_that_cannot_be_read_is_code_5(either: Plugin) -> None:
+@pytest.mark.parametrize(
+    ("operator", "why"),
+    [("0>/dev/null", "Bad file descriptor"), ("</", "Is a directory")],
+    ids=["write-only", "directory"],
+)
+def test_stdin_that_cannot_be_read_is_code_5(either: Plugin, operator: str, why: str) -> None:
     for verb in VERBS:
-        error = send(either, "", verb, wrap=redirected("0>/dev/null")).failed(5)
+        error = send(either, "", verb, wrap=redirected(operator)).failed(5)
         assert error["msg"] == "cannot read the network configuration from stdin"
-        assert "Bad file descriptor" in error["details"]
+        assert why in error["details"]
 
 
 @pytest.mark.parametrize("operator", ["<&-", "</dev/null"], ids=["closed", "null device"])

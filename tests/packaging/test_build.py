@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import runpy
 import shutil
 import tomllib
 from pathlib import Path
@@ -76,7 +77,7 @@ def test_a_launcher_away_from_its_program_says_so(dist: Path, tmp_path: Path) ->
     done = run(str(tmp_path / "cni-veth2"), CNI_COMMAND="VERSION")
     error = json.loads(done.stdout)
     assert (done.returncode, error["code"]) == (1, 5)
-    assert f"{tmp_path}/cni-veth: No such file" in error["msg"] and "installed as a whole" in error["details"]
+    assert f"{tmp_path}/cni-veth" in error["msg"] and "No such file" in error["details"] and "whole" in error["details"]
 
 
 @pytest.mark.parametrize("name", ["cni-veth", "cni-ipam", "loopback"])
@@ -117,6 +118,16 @@ def test_every_module_of_ours_is_inside(dist: Path) -> None:
     sources = [path for package in ("cni", "cni_veth", "ipam") for path in (REPOSITORY / package).rglob("*.py")]
     names = {".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__") for path in sources}
     assert names - modules == set()
+
+
+def test_what_a_call_runs_in_the_server_is_compiled(dist: Path) -> None:
+    compiled = dist / f"cni-veth-{VERSION}/compiled"
+    extensions = {str(path.relative_to(compiled)).partition(".")[0] for path in compiled.glob("*/*.so")}
+    ours = [path for package in ("cni", "cni_veth", "ipam") for path in (REPOSITORY / package).glob("*.py")]
+    interpreted = {*runpy.run_path(str(REPOSITORY / "packaging/compile.py"))["INTERPRETED"], "__init__"}
+    assert extensions == {
+        str(path.relative_to(REPOSITORY).with_suffix("")) for path in ours if path.stem not in interpreted
+    }
 
 
 def test_it_is_slim(dist: Path) -> None:
