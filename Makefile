@@ -28,9 +28,10 @@ check: ## lint, format, types and unit tests, in seconds and without root
 	$(python) -m mypy
 	$(python) -m pytest tests/unit
 
-build: ## dist/cni: the executables, ready to install here or to copy to a node
+build: ## dist/cni: the executables, ready to install here or to copy to a node; dist/cni-conformance
 	packaging/bootstrap.sh build
 	packaging/build.sh
+	packaging/build-conformance.sh
 
 install: build ## to $(DESTDIR)/opt/cni; DROPIN=1: also under the names bridge and host-local
 	dist/cni/install.sh install
@@ -50,8 +51,15 @@ soak: ## N=100000 calls of every kind through one server: nothing grows, nothing
 	packaging/build.sh
 	$(python) -m tests.soak -n $(N)
 
-conformance: ## the suite for any CNI plugin; not built yet
-	@echo "make conformance: the conformance suite is not built yet, so nothing was tested" >&2; exit 2
+conformance: ## judge our plugins clause by clause; PLUGIN=path [PROFILE=name] judges another; RECORD=1: also docs/conformance.md (root)
+	packaging/bootstrap.sh $(if $(RECORD),test,demo)
+ifdef PLUGIN
+	$(python) -m conformance --plugin $(PLUGIN) $(if $(PROFILE),--profile $(PROFILE))
+else
+	packaging/build.sh
+	$(if $(RECORD),packaging/peers.sh)
+	$(python) -m tests.judge $(if $(RECORD),--record)
+endif
 
 clean: ## remove what was built and cached
 	rm -rf build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -16,7 +16,6 @@ def test_help_is_the_default_and_names_every_target() -> None:
     assert set(re.findall(r"^make (\w+) +\S", done.stdout, re.MULTILINE)) >= TARGETS
 
 
-def test_conformance_does_not_pretend() -> None:
-    done = run("make", "-C", str(REPOSITORY), "conformance")
-    assert done.returncode == 2
-    assert "not built yet" in done.stderr
+def test_conformance_judges_another_plugin() -> None:
+    done = run("make", "-n", "-C", str(REPOSITORY), "conformance", "PLUGIN=/a/b", "PROFILE=c")
+    assert done.returncode == 0 and "-m conformance --plugin /a/b --profile c" in done.stdout

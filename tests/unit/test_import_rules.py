@@ -65,6 +65,13 @@ def test_who_imports_whom(path: Path) -> None:
     assert found - set(sys.stdlib_module_names) - allowed == set()
 
 
+def test_the_judge_shares_nothing_with_the_judged() -> None:
+    for path in (REPOSITORY / "conformance").rglob("*.py"):
+        found = {module.partition(".")[0] for module in imports(ast.parse(path.read_text()))}
+        allowed = {"conformance", "jsonschema", "referencing", "pyroute2"}
+        assert found - set(sys.stdlib_module_names) - allowed == set(), name_of(path)
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_nothing_slow_is_imported_at_import_time(path: Path) -> None:
     found = {module.partition(".")[0] for module in imports(at_import_time(ast.parse(path.read_text())))}

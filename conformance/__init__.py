@@ -1,0 +1,1 @@
+"""The conformance suite of CNI plugins: any executable, clause by clause."""

@@ -1,0 +1,154 @@
+"""Requirements, cases and profiles: loaded, checked against their schemas and against each other."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+from referencing import Registry, Resource
+
+from conformance import template
+
+VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
+"""Every released version of the specification, oldest first."""
+
+PATCHES = ("exhausted", "broken store", "chosen mac", "chosen ip")
+"""Keys of a profile that are merge patches, besides its `other patches`."""
+
+PLACES = ("type", "plugin", "dir", "version", "network", "delegate")
+
+
+class BadData(ValueError):
+    """A file of the suite is wrong; the text says which, where and why."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case of cases/<area>.json; `spec` is the object as it stands there."""
+
+    area: str
+    spec: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        return str(self.spec["id"])
+
+    @property
+    def steps(self) -> list[dict[str, Any]]:
+        return list(self.spec["steps"])
+
+
+@dataclass(frozen=True)
+class Data:
+    """All that a session judges by."""
+
+    documents: list[dict[str, Any]]
+    requirements: list[dict[str, Any]]
+    cases: list[Case]
+    profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def root() -> Traversable:
+    """The directory of the suite's data."""
+    return resources.files("conformance")
+
+
+def load(profile_files: Iterable[Path] = ()) -> Data:
+    """Everything; `profile_files` are profiles of the user's own. Raises BadData."""
+    written = _read(root() / "requirements.json", "requirements")
+    cases = [
+        Case(path.name.removesuffix(".json"), case)
+        for path in _json_files("cases")
+        for case in _read(path, "case")["cases"]
+    ]
+    data = Data(
+        written["documents"], written["requirements"], cases, _profiles([*_json_files("profiles"), *profile_files])
+    )
+    from conformance import soundness  # which needs this module
+
+    if found := list(soundness.problems(data)):
+        raise BadData("\n".join(found))
+    return data
+
+
+@cache
+def validator(name: str) -> Any:
+    """The jsonschema validator of schemas/<name>.schema.json; references between the files resolve."""
+    path = f"{name}.schema.json"
+    schemas = {file.name: json.loads(file.read_text()) for file in _json_files("schemas")}
+    registry: Any = Registry().with_resources(
+        (key, Resource.from_contents(schema))
+        for file, schema in schemas.items()
+        for key in {file, schema.get("$id", file)}
+        if "$schema" in schema
+    )
+    return jsonschema.Draft202012Validator(schemas[path], registry=registry)
+
+
+def wrong(name: str, document: Any) -> str:
+    """What a document violates of that schema; empty if nothing."""
+    error = jsonschema.exceptions.best_match(validator(name).iter_errors(document))
+    return "" if error is None else f"{error.json_path}: {error.message[:300]}"
+
+
+def in_range(version: str, limits: str | None) -> bool:
+    """Whether a version lies in ">=V", "<V" or ">=V <W"; in None every one does."""
+    number = _number(version)
+    for limit in (limits or "").split():
+        if limit.startswith(">=") and number < _number(limit[2:]):
+            return False
+        if limit.startswith("<") and number >= _number(limit[1:]):
+            return False
+    return True
+
+
+def patches_of(case: Case) -> set[str]:
+    """Names of the profile's patches and lists that the case uses."""
+    named: set[str] = set()
+    for holder in (case.spec, *case.steps):
+        config = holder.get("config", {})
+        named.update(patch for patch in (config if isinstance(config, list) else [config]) if isinstance(patch, str))
+        named.update([holder["each"]] if "each" in holder else [])
+    return named
+
+
+def uses_delegate(case: Case) -> bool:
+    return any("delegate" in holder for holder in (case.spec, *case.steps))
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def _json_files(directory: str) -> list[Traversable]:
+    return sorted((f for f in (root() / directory).iterdir() if f.name.endswith(".json")), key=lambda f: f.name)
+
+
+def _read(path: Traversable, schema: str) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadData(f"{path.name}: {error}") from None
+    if text := wrong(schema, document):
+        raise BadData(f"{path.name}: {text}")
+    return dict(document)
+
+
+def _profiles(files: Iterable[Traversable]) -> dict[str, dict[str, Any]]:
+    written = {profile["name"]: profile for profile in (_read(file, "profile") for file in files)}
+
+    def extended(name: str, below: tuple[str, ...] = ()) -> dict[str, Any]:
+        if name not in written or name in below:
+            raise BadData(f"profile {name}: {'extends itself' if name in below else 'no such profile'}")
+        profile = written[name]
+        if "extends" not in profile:
+            return profile
+        patch = {key: value for key, value in profile.items() if key != "extends"}
+        return dict(template.merge(extended(profile["extends"], (*below, name)), patch))
+
+    return {name: extended(name) for name in written}

@@ -1,0 +1,99 @@
+"""Which case runs at which version of the specification with a profile, and why others do not apply."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from conformance import data, results
+from conformance.data import Case
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run to be: a case at a version. `proves` is what binds in it; `na` says why it does not apply."""
+
+    case: Case
+    version: str
+    proves: tuple[str, ...]
+    na: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.case.id}@{self.version}"
+
+
+class Binding:
+    """The requirements by the versions that they bind in."""
+
+    def __init__(self, requirements: Iterable[Mapping[str, Any]]) -> None:
+        self._spans = {r["id"]: (r.get("since", "0.1.0"), r.get("until")) for r in requirements}
+
+    def at(self, version: str, ids: Iterable[str]) -> tuple[str, ...]:
+        """Those of `ids` that bind in a version."""
+        return tuple(name for name in ids if self._binds(name, version))
+
+    def _binds(self, name: str, version: str) -> bool:
+        since, until = self._spans.get(name, ("0.1.0", None))
+        return data.in_range(version, f">={since}") and (until is None or not data.in_range(until, f"<{version}"))
+
+
+def plans(
+    session: data.Data,
+    profile: Mapping[str, Any],
+    supported: Collection[str],
+    only: Sequence[str] = (),
+    level: str = "may",
+    since: str = "0.1.0",
+) -> list[Plan]:
+    """Every case at every version from `since` on; oldest version first within a case."""
+    binding = Binding(session.requirements)
+    levels = results.levels(session.requirements)
+    wanted_levels = results.LEVELS[: results.LEVELS.index(level) + 1]
+    found = []
+    for case in session.cases:
+        for version in data.VERSIONS:
+            proves = binding.at(version, case.spec["proves"])
+            plan = Plan(
+                case, version, proves or tuple(case.spec["proves"]), _na(case, version, proves, profile, supported)
+            )
+            is_asked = data.in_range(version, f">={since}") and results.highest(plan.proves, levels) in wanted_levels
+            if is_asked and _is_wanted(plan, only):
+                found.append(plan)
+    return found
+
+
+def _is_wanted(plan: Plan, only: Sequence[str]) -> bool:
+    names = (plan.case.id, plan.name, plan.case.area, *plan.case.spec["proves"])
+    return not only or any(fnmatchcase(name, pattern) for pattern in only for name in names)
+
+
+def _na(case: Case, version: str, proves: Sequence[str], profile: Mapping[str, Any], supported: Collection[str]) -> str:
+    spec = case.spec
+    if version not in supported:
+        return f"the plugin does not list version {version}"
+    for limits, whose in ((spec.get("versions"), "the case"), (profile.get("versions"), "the profile")):
+        if not data.in_range(version, limits):
+            return f"{whose} is for versions {limits}"
+    if not proves:
+        return f"nothing that the case proves binds in {version}"
+    if profile["kind"] not in spec.get("kinds", [profile["kind"]]):
+        return f"for plugins of kind {' or '.join(spec['kinds'])}"
+    return _lacks(case, profile)
+
+
+def _lacks(case: Case, profile: Mapping[str, Any]) -> str:
+    able = {name for name, is_there in profile.get("capabilities", {}).items() if is_there}
+    has = {*profile.get("features", []), *able, *profile.get("vars", {}), *profile.get("other patches", {})}
+    has.update(name for name in (*data.PATCHES, "bad configs") if name in profile)
+    if "delegate" in profile:
+        has.add("delegates")
+    needs = [*case.spec.get("needs", []), *sorted(data.patches_of(case))]
+    needs += ["delegates"] if data.uses_delegate(case) else []
+    for need in needs:
+        if need not in has:
+            return f"the profile has no {need}"
+    for feature in case.spec.get("without", []):
+        if feature in has:
+            return f"the profile has {feature}"
+    return ""

@@ -1,0 +1,148 @@
+"""Reports: texts made from result documents (conformance/results.py), and what the formats share.
+
+What a plugin printed is hostile: each format escapes all text of a document, and `plain` takes the control characters.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from conformance.results import LEVELS, VERDICTS, Document
+
+FORMATS = ("json", "junit", "markdown", "html", "badge")
+SEVERAL = ("markdown", "html")  # the formats that show several documents side by side
+
+SIGN = {"pass": "✓", "fail": "✗", "broken": "!", "waived": "~", "na": "\N{EN DASH}", "uncovered": "?"}
+WORD = {
+    "pass": "passed",
+    "fail": "failed",
+    "broken": "broken",
+    "waived": "waived",
+    "na": "not applicable",
+    "uncovered": "not judged",
+}
+
+
+def render(kind: str, documents: Sequence[Document]) -> str:
+    """The report of one of FORMATS; ValueError where it shows one document only and several are given."""
+    if kind not in SEVERAL and len(documents) != 1:
+        raise ValueError(f"{kind} is made from one result document, not {len(documents)}")
+    text: str = import_module(f"conformance.report.{kind}").render(documents)
+    return text
+
+
+def plain(text: str) -> str:
+    """The text with what a terminal, an XML parser or a reader would stumble over written as an escape: \\x1b."""
+    return "".join(c if c in "\n\t" or c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def line(text: str) -> str:
+    """`plain` on one line."""
+    return " ".join(plain(text).split())
+
+
+def short(text: str, limit: int) -> str:
+    """At most `limit` characters, and how many more there are."""
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text) - limit} more)"
+
+
+def name(document: Document) -> str:
+    """What a reader knows the plugin by."""
+    plugin = document["plugin"]
+    return line(plugin["label"] or plugin["name"])
+
+
+def order(version: str) -> tuple[int, ...]:
+    """The sort key of a specification version."""
+    return tuple(int(part) for part in version.split("."))
+
+
+def versions(documents: Iterable[Document]) -> list[str]:
+    """All specification versions with a run, oldest first."""
+    return sorted({run["version"] for document in documents for run in document["runs"]}, key=order)
+
+
+def worst(verdicts: Iterable[str]) -> str:
+    """The one verdict for several: fail before broken, waived, pass, na."""
+    found = set(verdicts)
+    return next((verdict for verdict in VERDICTS if verdict in found), "na")
+
+
+def areas(documents: Iterable[Document]) -> dict[str, dict[str, str]]:
+    """area -> case id -> title, in the order of the documents."""
+    found: dict[str, dict[str, str]] = {}
+    for document in documents:
+        for run in document["runs"]:
+            found.setdefault(run["area"], {}).setdefault(run["case"], run["title"])
+    return found
+
+
+def tally(document: Document, level: str) -> Counter[str]:
+    """verdict -> how many requirements of the level."""
+    return Counter(entry["verdict"] for entry in document["requirements"] if entry["level"] == level)
+
+
+def held(document: Document, level: str) -> tuple[int, int]:
+    """How many requirements of the level hold, of how many that were judged."""
+    counts = tally(document, level)
+    return counts["pass"], sum(counts[verdict] for verdict in ("pass", "fail", "broken", "waived"))
+
+
+def conclusion(document: Document) -> str:
+    """The verdict in a sentence."""
+    good, judged = held(document, "must")
+    if document["verdict"] == 1 and not tally(document, "must")["fail"]:
+        failed = [(tally(document, level)["fail"], level.upper()) for level in LEVELS]
+        return f"FAILED: {' and '.join(f'{count} {level}' for count, level in failed if count)} failed, no MUST"
+    if document["verdict"] == 1:
+        return f"FAILED: {good} of {judged} MUSTs hold"
+    if document["verdict"] == 2:
+        return "NOT JUDGED: the harness broke, or no case applied"
+    return f"PASSED: {good} of {judged} MUSTs hold" + (", the others are waived" if good < judged else "")
+
+
+VOLATILE = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}|\bveth\w+|\d+")
+"""What differs between two runs at the same fault: MACs, random names, numbers."""
+
+
+@dataclass
+class Finding:
+    """One failure, with all versions at which the case failed in this way; `failure` and `run` are the newest one's."""
+
+    run: dict[str, Any]
+    failure: dict[str, Any]
+    versions: list[str]
+
+
+def findings(document: Document) -> dict[str, list[Finding]]:
+    """case -> the failures of its failed runs, waived ones left out, those that differ only in the version as one."""
+    found: dict[str, dict[tuple[Any, ...], Finding]] = {
+        case: {} for cases in areas([document]).values() for case in cases
+    }
+    for run in sorted(document["runs"], key=lambda run: order(run["version"])):
+        for failure in run["failures"]:
+            if run["verdict"] == "fail" and "waived" not in failure:
+                key = (failure["step"], failure["what"], VOLATILE.sub("#", failure["expected"]), *failure["proves"])
+                finding = found[run["case"]].setdefault(key, Finding(run, failure, []))
+                finding.run, finding.failure = run, failure
+                if run["version"] not in finding.versions:
+                    finding.versions.append(run["version"])
+    steps = ((case, sorted(some.values(), key=lambda one: one.failure["step"])) for case, some in found.items())
+    return {case: some for case, some in steps if some}
+
+
+def failed_at(found: Iterable[Finding]) -> list[str]:
+    """The versions of several findings, oldest first."""
+    return sorted({version for finding in found for version in finding.versions}, key=order)
+
+
+def reasons(document: Document, verdict: str) -> dict[str, list[str]]:
+    """reason -> the cases of this verdict, once each."""
+    found: dict[str, dict[str, None]] = {}
+    for run in document["runs"]:
+        if run["verdict"] == verdict:
+            found.setdefault(run.get("reason", ""), {})[run["case"]] = None
+    return {reason: list(cases) for reason, cases in found.items()}
