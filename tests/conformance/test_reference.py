@@ -11,7 +11,7 @@ from tests import judge
 
 pytestmark = [pytest.mark.root, pytest.mark.peers]
 KNOWN: dict[str, dict[str, dict[str, str]]] = json.loads((Path(__file__).parent / "reference.json").read_text())
-"""For each plugin the cases that it fails, always or now and then (what a kill hits is luck), and why that is its defect."""
+"""For each plugin the cases that it fails, always or now and then (what a kill hits is luck), and why."""
 
 
 def test_the_known_defects_show_and_nothing_else(tmp_path: Path) -> None:
