@@ -1,10 +1,11 @@
 """Whether requirements, cases and profiles fit together: what they name is there, and once."""
 
+import pkgutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from conformance import change, data, disturb, template
+from conformance import change, checks, data, disturb, template
 from conformance.data import Case, Data
 
 
@@ -42,11 +43,11 @@ def problems(session: Data) -> Iterator[str]:
 
 
 def _undone(case: Case) -> Iterator[str]:
-    checks = {file.name.removesuffix(".py") for file in (data.root() / "checks").iterdir()}
+    known = {module.name for module in pkgutil.iter_modules(checks.__path__)}
     for step in case.steps:
         if "change" in step and step["change"] not in {*change.CATALOGUE, *disturb.CATALOGUE}:
             yield f"case {case.id}: nothing changes by {step['change']}"
-        if "check" in step and step["check"] not in checks:
+        if "check" in step and step["check"] not in known:
             yield f"case {case.id}: there is no check {step['check']}"
 
 
