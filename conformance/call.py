@@ -10,17 +10,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance import descendants
+from conformance.pipes import CAP, Pipes
 
 LIMIT = 20.0
 """Seconds that a call may take."""
 
+HANG = "no end within the time limit"
+FLOOD = f"more than {CAP >> 20} MB on stdout"
+
 _LINGER = 0.5  # for what a plugin left running to close stdout, before it is ended
+_KEPT = 1 << 16  # bytes of a flood
+_DEPTH = 100  # of nested lists and objects in a document
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a call came to. `exit` is None for one that hung; negative: ended by that signal. `given`: its stdin, None
-    for one that could not be read."""
+    """What a call came to. `exit` is None for one that the suite ended, `cut` says why (HANG, FLOOD); negative: ended
+    by that signal. `given`: its stdin, None for one that could not be read."""
 
     verb: str
     exit: int | None
@@ -29,16 +35,27 @@ class Outcome:
     seconds: float
     env: dict[str, str]
     given: str | None
+    cut: str = HANG
+
+    @property
+    def is_hung(self) -> bool:
+        return self.exit is None and self.cut == HANG
 
     def documents(self) -> list[Any]:
-        """The JSON documents on stdout. Raises ValueError where it is not JSON."""
+        """The JSON documents on stdout, two at most. ValueError where it is not JSON, or nested beyond reason."""
         decoder = json.JSONDecoder()
-        found = []
-        text = self.stdout.strip()
-        while text:
-            document, end = decoder.raw_decode(text)
+        found: list[Any] = []
+        text, at = self.stdout.strip(), 0
+        while at < len(text) and len(found) < 2:
+            try:
+                document, at = decoder.raw_decode(text, at)
+            except RecursionError:
+                raise ValueError("nested too deeply") from None
+            if _is_deeper(document, _DEPTH):
+                raise ValueError("nested too deeply")
             found.append(document)
-            text = text[end:].strip()
+            while text[at : at + 1].isspace():
+                at += 1
         return found
 
     def document(self) -> dict[str, Any] | None:
@@ -52,12 +69,12 @@ class Outcome:
     def as_text(self) -> str:
         """In a line."""
         if self.exit is None:
-            how = "no end within the time limit"
+            how = self.cut
         elif self.exit < 0:
             how = f"ended by signal {-self.exit} ({signal.strsignal(-self.exit)})"
         else:
             how = f"exit {self.exit}"
-        out = " ".join(self.stdout.split())
+        out = " ".join(self.stdout[:8000].split())
         return f"{how}: {out[:400]}" if out else how
 
     def record(self) -> dict[str, Any]:
@@ -98,41 +115,60 @@ class Calling:
         self.process.stdin = None
 
     def end(self, limit: float = LIMIT) -> Outcome:
-        """Wait for the end of the call; at the limit it is killed with all that it started."""
+        """Wait for the end of the call; at the limit, or in a flood, it is killed with all that it started."""
         text = None if self.given is None or self.process.stdin is None else self.given.encode()
-        code: int | None
+        pipes = Pipes(self.process, text)
         try:
-            stdout, stderr = self._communicate(text, limit)
-            code = self.process.returncode
-        except subprocess.TimeoutExpired:
-            self.kill()
-            descendants.kill_children(descendants.spared)
-            stdout, stderr = self.process.communicate()
-            code = None
+            cut = self._wait(pipes, time.monotonic() + limit)
+            if cut:
+                self.kill()
+                descendants.kill_children(descendants.spared)
+                pipes.pump(time.monotonic() + _LINGER)
+            code = self.process.wait()
         finally:
+            pipes.close()
             descendants.spared.discard(self.process.pid)
         seconds = time.perf_counter() - self.begun
-        out, err = stdout.decode("utf-8", "replace"), stderr.decode("utf-8", "replace")
-        return Outcome(self.verb, code, out, err, seconds, self.env, self.given)
+        printed = pipes.stdout[:_KEPT] if cut == FLOOD else pipes.stdout
+        out, err = printed.decode("utf-8", "replace"), pipes.stderr.decode("utf-8", "replace")
+        return Outcome(self.verb, None if cut else code, out, err, seconds, self.env, self.given, cut or HANG)
 
     def kill(self) -> None:
         """SIGKILL to the plugin and to all that it started."""
         descendants.kill(self.process.pid)
 
-    def _communicate(self, text: bytes | None, limit: float) -> tuple[bytes, bytes]:
-        """communicate() that does not wait for a program left behind with our pipe, once the plugin has ended."""
-        deadline = time.monotonic() + limit
-        while True:
-            try:
-                return self.process.communicate(text, min(_LINGER, max(0.0, deadline - time.monotonic())))
-            except subprocess.TimeoutExpired:
-                text = None
-                if self.process.poll() is not None:
-                    descendants.kill_children(descendants.spared)
-                elif time.monotonic() >= deadline:
-                    raise
+    def _wait(self, pipes: Pipes, deadline: float) -> str:
+        """Why the call has to be ended; empty if it ended. What it left behind with our pipe is not waited for."""
+        while not pipes.pump(min(deadline, time.monotonic() + _LINGER)):
+            if pipes.is_flooded:
+                return FLOOD
+            is_late = time.monotonic() >= deadline
+            if self.process.poll() is None:
+                if is_late:
+                    return HANG
+            elif is_late:
+                return ""
+            else:
+                descendants.kill_children(descendants.spared)
+        try:
+            self.process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            return HANG
+        return ""
 
 
 def run(executable: str, verb: str, env: Mapping[str, str], stdin: str | None, limit: float = LIMIT) -> Outcome:
     """One call from its start to its end."""
     return Calling(executable, verb, env, stdin).end(limit)
+
+
+def _is_deeper(document: Any, depth: int) -> bool:
+    level = [document]
+    for _ in range(depth):
+        level = [
+            part
+            for node in level
+            if isinstance(node, dict | list)
+            for part in (node.values() if isinstance(node, dict) else node)
+        ]
+    return bool(level)

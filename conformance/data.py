@@ -17,8 +17,11 @@ from conformance import template
 VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
 """Every released version of the specification, oldest first."""
 
-PATCHES = ("exhausted", "broken store", "chosen mac", "chosen ip")
+PATCHES = ("exhausted", "broken store")
 """Keys of a profile that are merge patches, besides its `other patches`."""
+
+SNAPSHOT_CHECKS = ("concurrency", "fuzz", "killed")
+"""Checks that compare snapshots."""
 
 PLACES = ("type", "plugin", "dir", "version", "network", "delegate")
 

@@ -1,14 +1,15 @@
 """The vocabulary of expectations: what a call came to, held against what the case says."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from conformance import data, recorder, state, subset
 from conformance.call import Outcome
-from conformance.kernel import Picture, Snapshot
+from conformance.kernel import Picture
 
-_CRASHES = ("Traceback (most recent call last)", "panic: ", "goroutine ")
+_CRASH = re.compile(r"^(Traceback \(most recent call last\):|panic: |goroutine \d+ \[|thread '.*' panicked at )", re.M)
 _FREE_CODES = {10, *range(12, 50), *range(52, 100)}
 
 
@@ -32,23 +33,25 @@ class Scene:
     result: Any
     look: Callable[[int], Picture]
     changes: Callable[[str, list[str]], list[str]]
-    snapshots: Mapping[str, Snapshot] = field(default_factory=dict)
     delegate: tuple[recorder.Recorded, ...] = ()
 
 
 def always(outcome: Outcome, version: str) -> Iterator[Complaint]:
-    """What holds of every call."""
-    if outcome.exit is None:
+    """What holds of every call. What is on stdout is judged for an ADD that succeeds, and elsewhere by the case."""
+    if outcome.is_hung:
         yield Complaint("an end within the time limit", outcome.as_text(), ("ERR-1",))
+    elif outcome.exit is None:
+        yield Complaint("one JSON document on stdout", outcome.as_text(), ("RES-1",))
+        return
     elif outcome.exit < 0:
         yield Complaint("an end of its own", outcome.as_text(), ("ERR-1",))
-    for crash in _CRASHES:
-        if crash in outcome.stderr:
-            yield Complaint(f"no {crash.strip()!r} on stderr", outcome.stderr[-600:], ("ERR-1",))
+    elif outcome.exit > 0 and data.in_range(version, ">=1.0.0") and (crash := _CRASH.search(outcome.stderr)):
+        yield Complaint(f"an error told, no crash ({crash[1].strip()!r} on stderr)", outcome.stderr[-600:], ("ERR-3",))
     try:
         documents = outcome.documents()
-    except ValueError:
-        yield Complaint("nothing but JSON on stdout", outcome.as_text(), ("RES-1",))
+    except ValueError as error:
+        if outcome.verb == "ADD" and outcome.exit == 0:
+            yield Complaint(f"nothing but JSON on stdout ({error})", outcome.as_text(), ("RES-1",))
         return
     if len(documents) > 1:
         yield Complaint("at most one JSON document on stdout", outcome.as_text(), ("RES-1",))
@@ -97,17 +100,23 @@ def _error(expect: Mapping[str, Any], outcome: Outcome, scene: Scene) -> Iterato
     document = outcome.document()
     wrong = "no single JSON object" if document is None else data.wrong("error", document)
     if document is None or wrong:
-        id = "ERR-2" if data.in_range(scene.version, "<1.0.0") else "ERR-3"
-        yield Complaint(f"an error document on stdout ({wrong})", outcome.as_text(), (id,))
-    document = document or {}
+        yield Complaint(f"an error document on stdout ({wrong})", outcome.as_text(), _of_documents(outcome, scene))
+        return
     if "code" in expect:
         codes = expect["code"] if isinstance(expect["code"], list) else [expect["code"]]
-        if document.get("code") not in codes:
+        if document["code"] not in codes:
             yield Complaint(f"error code {' or '.join(map(str, codes))}", outcome.as_text())
-    text = f"{document.get('msg', '')} {document.get('details', '')}".lower()
+    text = f"{document['msg']} {document.get('details', '')}".lower()
     missing = [words for words in expect.get("mentions", []) if words.lower() not in text]
     if missing:
         yield Complaint(f"an error that mentions {', '.join(missing)}", outcome.as_text())
+
+
+def _of_documents(outcome: Outcome, scene: Scene) -> tuple[str, ...]:
+    """The requirement that a failure prints an error document."""
+    if data.in_range(scene.version, "<1.0.0"):
+        return ("ERR-2",)
+    return ("STATUS-2",) if outcome.verb == "STATUS" and data.in_range(scene.version, ">=1.1.0") else ("ERR-3",)
 
 
 def _stdout(wanted: str, outcome: Outcome, may_fail: bool) -> Iterator[Complaint]:
@@ -136,7 +145,9 @@ def _result(wanted: Mapping[str, Any], outcome: Outcome, scene: Scene) -> Iterat
 def _document(wanted: Mapping[str, Any], outcome: Outcome, scene: Scene) -> Iterator[Complaint]:
     document = outcome.document()
     if document is None:
-        yield Complaint("one JSON object on stdout", outcome.as_text())
+        is_error = outcome.exit != 0 and outcome.verb != "VERSION"
+        ids = _of_documents(outcome, scene) if is_error else ()
+        yield Complaint("one JSON object on stdout", outcome.as_text(), ids)
         return
     if outcome.verb == "VERSION" and outcome.exit == 0 and (wrong := data.wrong("version", document)):
         yield Complaint(f"an answer to VERSION of the right form ({wrong})", outcome.as_text(), ("VER-1",))

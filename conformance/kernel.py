@@ -5,7 +5,7 @@ import ipaddress
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,9 @@ IFF_UP, IFF_PROMISC = 0x1, 0x100
 _LOCAL_TABLE = 255
 _CLONED = 0x200  # RTM_F_CLONED
 SYSCTLS = {"ip_forward": "net/ipv4/ip_forward", "ipv6_forwarding": "net/ipv6/conf/all/forwarding"}
+
+RULES = {"nft": ("nft",), "iptables": ("iptables-save", "ip6tables-save")}
+"""What shows the rules of a rule set."""
 
 Entry = tuple[str, str, str, str]
 """place ("node", "pod 1", "store"), kind (link, address, route, rule, sysctl, nft, iptables, file), owner (name of
@@ -71,6 +74,11 @@ def snapshot(place: str, rules: tuple[str, ...] = ()) -> Snapshot:
     if "nft" in rules:
         entries.update({(place, "nft", chain, ""): text for chain, text in _nft(tables).items()})
     return entries
+
+
+def lacking(rules: Iterable[str]) -> list[str]:
+    """The programs without which these rule sets cannot be seen."""
+    return [program for name in rules for program in RULES[name] if shutil.which(program) is None]
 
 
 def sysctl(path: str, value: str | None = None) -> str:
@@ -183,7 +191,10 @@ def _iptables() -> tuple[set[str], dict[str, str]]:
 
 
 def _printed(*command: str) -> str:
-    """Nothing where the program does not exist."""
+    """Nothing where the program does not exist; RuntimeError where it fails."""
     if shutil.which(command[0]) is None:
         return ""
-    return subprocess.run(command, capture_output=True, text=True, timeout=20).stdout
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}: exit {done.returncode}: {done.stderr.strip()[:300]}")
+    return done.stdout

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from conformance import data, results
+from conformance import data, kernel, results
 from conformance.data import Case
 
 
@@ -63,6 +63,13 @@ def plans(
     return found
 
 
+def unknown(session: data.Data, only: Iterable[str]) -> list[str]:
+    """The patterns of `only` that fit nothing at all."""
+    names = {name for case in session.cases for name in (case.id, case.area, *case.spec["proves"])}
+    names |= {f"{case.id}@{version}" for case in session.cases for version in data.VERSIONS}
+    return [pattern for pattern in only if not any(fnmatchcase(name, pattern) for name in names)]
+
+
 def _is_wanted(plan: Plan, only: Sequence[str]) -> bool:
     names = (plan.case.id, plan.name, plan.case.area, *plan.case.spec["proves"])
     return not only or any(fnmatchcase(name, pattern) for pattern in only for name in names)
@@ -79,7 +86,7 @@ def _na(case: Case, version: str, proves: Sequence[str], profile: Mapping[str, A
         return f"nothing that the case proves binds in {version}"
     if profile["kind"] not in spec.get("kinds", [profile["kind"]]):
         return f"for plugins of kind {' or '.join(spec['kinds'])}"
-    return _lacks(case, profile)
+    return _lacks(case, profile) or _unseen(case, profile)
 
 
 def _lacks(case: Case, profile: Mapping[str, Any]) -> str:
@@ -97,3 +104,10 @@ def _lacks(case: Case, profile: Mapping[str, Any]) -> str:
         if feature in has:
             return f"the profile has {feature}"
     return ""
+
+
+def _unseen(case: Case, profile: Mapping[str, Any]) -> str:
+    """A snapshot without the profile's rule sets would pass whatever is left of them."""
+    takes_some = any("remember" in step or step.get("check") in data.SNAPSHOT_CHECKS for step in case.steps)
+    missing = kernel.lacking(profile.get("rules", [])) if takes_some else []
+    return f"no {' and no '.join(missing)} in PATH to see rules with" if missing else ""

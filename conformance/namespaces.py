@@ -1,6 +1,7 @@
 """unshare(2), setns(2) and mount(2), which Python 3.11 does not have. Only for single-threaded processes."""
 
 import ctypes
+import errno
 import os
 import struct
 from collections.abc import Collection, Iterable
@@ -53,8 +54,8 @@ def unmount(target: str) -> None:
     _checked(_libc.umount2(target.encode(), _MNT_DETACH), f"umount {target}")
 
 
-def provide(directories: Iterable[str]) -> None:
-    """Let these directories exist in this mount namespace, and nowhere else.
+def provide(directories: Iterable[str], files: Iterable[str] = ()) -> None:
+    """Let these directories and empty files exist in this mount namespace, and nowhere else.
 
     Where one is missing, the nearest directory above it is replaced by a tmpfs that shows the same entries.
     """
@@ -65,23 +66,42 @@ def provide(directories: Iterable[str]) -> None:
                 raise OSError(f"{directory} cannot be provided without changing /")
             _replace(above)
             directory.mkdir(parents=True)
+    for file in map(Path, files):
+        if file.parent.is_dir() and not file.exists():
+            _replace(file.parent)
+            file.touch()
 
 
-def make_read_only(but: Iterable[str]) -> None:
-    """All that is mounted, in this mount namespace alone, but for these mount points. OSError before Linux 5.12."""
-    _set_read_only("/", True)
-    for path in but:
+def make_read_only(but: Iterable[str]) -> bool:
+    """All that is mounted, in this mount namespace alone, but for these directories. False before Linux 5.12."""
+    kept = [path for path in but if os.path.isdir(path)]
+    for path in kept:
+        if not os.path.ismount(path):
+            bind(path, path, recursive=True)
+    try:
+        _set_read_only("/", True)
+    except OSError as error:
+        if error.errno == errno.ENOSYS:
+            return False
+        raise
+    for path in kept:
         _set_read_only(path, False)
+    return True
 
 
 def free_directory(used: Collection[str]) -> str:
     """A directory that may be mounted over: an ordinary one that none of the `used` paths leads through."""
-    resolved = [os.path.realpath(path) for path in used] + [os.path.abspath(path) for path in used]
     for candidate in ("/mnt", "/media", "/srv", "/opt", "/home", "/var/tmp", "/tmp"):
-        is_plain = os.path.isdir(candidate) and not os.path.islink(candidate)
-        if is_plain and not any(f"{path}/".startswith(f"{candidate}/") for path in resolved):
+        if is_free(candidate, used):
             return candidate
     raise OSError("no directory to mount a case's files over: each is used by the plugin or its environment")
+
+
+def is_free(directory: str, used: Collection[str]) -> bool:
+    """Whether it is an ordinary directory, no link, and none of the `used` paths leads through it."""
+    resolved = [os.path.realpath(path) for path in used] + [os.path.abspath(path) for path in used]
+    is_plain = os.path.isdir(directory) and not os.path.islink(directory)
+    return is_plain and not any(f"{path}/".startswith(f"{directory}/") for path in resolved)
 
 
 def _replace(directory: Path) -> None:

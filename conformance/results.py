@@ -7,7 +7,6 @@ it with `case`, `area`, `title`, `version`, `proves`, `seconds`, `failures`, `ca
 
 import json
 import os
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -167,25 +166,6 @@ def coverage(requirements: Sequence[Mapping[str, Any]], judged: Sequence[Mapping
         covered = len(seen) - na - len(missing)
         found[level] = {"all": len(ids), "observable": len(seen), "covered": covered, "na": na, "missing": missing}
     return found
-
-
-def write(document: Document, path: str | Path) -> None:
-    """Write the document as JSON; a reader never sees half of it."""
-    save(json.dumps(document, indent=1) + "\n", path)
-
-
-def save(text: str, path: str | Path) -> None:
-    """Write a report's text; a reader never sees half of it."""
-    path = Path(path)
-    descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(part, 0o644)
-        os.replace(part, path)
-    except BaseException:
-        os.unlink(part)
-        raise
 
 
 def read(path: str | Path) -> Document:

@@ -17,7 +17,11 @@ from conformance import data, descendants, namespaces, steps
 from conformance.matrix import Binding, Plan
 from conformance.world import Setting
 
+HANGS = 5
+"""After so many runs in which the plugin hung, the others are not played: each would take its time limit."""
+
 _GRACE = 25.0  # beyond a run's own limit: then it is the harness that hangs
+_LOCK = "/run/xtables.lock"  # of iptables-legacy, which cannot do without
 
 
 @dataclass
@@ -34,7 +38,7 @@ def prepare(setting: Setting) -> None:
     descendants.adopt()
     namespaces.unshare(namespaces.CLONE_NEWNS)
     namespaces.make_mounts_private()
-    namespaces.provide(setting.private)
+    namespaces.provide(setting.private, [_LOCK] if "iptables" in setting.profile.get("rules", []) else [])
     gc.freeze()
 
 
@@ -45,8 +49,11 @@ def runs(
     jobs: int,
     started: Callable[[str], object] = lambda name: None,
 ) -> Iterator[tuple[Plan, dict[str, Any]]]:
-    """Play the plans, `jobs` at once; each with its run as it comes in. After `prepare`."""
+    """Play the plans, `jobs` at once (from 1); each with its run as it comes in. After `prepare`."""
+    if jobs < 1:
+        raise ValueError(f"{jobs} runs at once")
     waiting = deque(plans)
+    hung = 0
     living: dict[int, _Child] = {}
     foreign = set(descendants.children(os.getpid()))
     poll = select.poll()
@@ -61,43 +68,45 @@ def runs(
             for child in _ended(living, poll):
                 poll.unregister(child.pipe)
                 del living[child.pipe]
-                yield child.plan, _finish(child, foreign | {other.pid for other in living.values()})
+                found = _finish(child, foreign | {other.pid for other in living.values()})
+                hung += found.pop("hung", False)
+                yield child.plan, found
+            while waiting and hung >= HANGS:
+                yield waiting.popleft(), unplayed("na", f"not judged: the plugin hung in {hung} runs")
     finally:
         for child in living.values():
             os.close(child.pipe)
         descendants.kill_children(foreign)
 
 
+def unplayed(verdict: str, reason: str) -> dict[str, Any]:
+    """The run of a plan that is not played."""
+    return {"verdict": verdict, "reason": reason, "seconds": 0.0, "failures": [], "calls": []}
+
+
 def supported_versions(setting: Setting) -> list[str] | None:
     """What the plugin answers to VERSION, in a world of its own; None where that is no list of versions."""
     plan = Plan(data.Case("", {"id": "version", "proves": ["VER-1"], "steps": [{"call": "VERSION"}]}), "1.1.0", ())
-    (_, answer), *_ = list(_alone(setting, plan))
-    try:
-        listed = json.loads(answer["stdout"])["supportedVersions"]
-    except (ValueError, KeyError, TypeError):
-        return None
-    return [str(version) for version in listed] if isinstance(listed, list) else None
 
-
-def _alone(setting: Setting, plan: Plan) -> Iterator[tuple[Plan, dict[str, Any]]]:
     def ask() -> dict[str, Any]:
-        player = steps.Player(setting, plan, Binding([]))
-        return player.call({"call": "VERSION", "config": {}}).record()
+        outcome = steps.Player(setting, plan, Binding([])).call({"call": "VERSION", "config": {}})
+        return {"document": outcome.document()}
 
-    child = _fork(plan, ask, [])
+    child = _fork(setting, plan, ask, [])
     poll = select.poll()
     poll.register(child.pipe, select.POLLIN)
     while not _ended({child.pipe: child}, poll):
         pass
-    run = _finish(child, set(descendants.children(os.getpid())) - {child.pid})
-    yield plan, run
+    answer = _finish(child, set(descendants.children(os.getpid())) - {child.pid})
+    listed = (answer.get("document") or {}).get("supportedVersions")
+    return [str(version) for version in listed] if isinstance(listed, list) else None
 
 
 def _start(setting: Setting, plan: Plan, binding: Binding, others: Sequence[int]) -> _Child:
-    return _fork(plan, lambda: steps.play(setting, plan, binding), others)
+    return _fork(setting, plan, lambda: steps.play(setting, plan, binding), others)
 
 
-def _fork(plan: Plan, work: Callable[[], dict[str, Any]], others: Sequence[int]) -> _Child:
+def _fork(setting: Setting, plan: Plan, work: Callable[[], dict[str, Any]], others: Sequence[int]) -> _Child:
     reading, writing = os.pipe()
     parent = os.getpid()
     sys.stdout.flush()
@@ -106,7 +115,7 @@ def _fork(plan: Plan, work: Callable[[], dict[str, Any]], others: Sequence[int])
     if pid == 0:
         _be_child(parent, work, writing, [reading, *others])
     os.close(writing)
-    return _Child(plan, pid, reading, time.monotonic() + plan.case.spec.get("limit", steps.LIMIT) + _GRACE)
+    return _Child(plan, pid, reading, time.monotonic() + steps.limit(setting, plan) + _GRACE)
 
 
 def _be_child(parent: int, work: Callable[[], dict[str, Any]], writing: int, unused: Sequence[int]) -> None:
@@ -123,14 +132,11 @@ def _be_child(parent: int, work: Callable[[], dict[str, Any]], writing: int, unu
             os.dup2(null, descriptor)
         try:
             run = work()
+        except steps.TooSlow as error:
+            run = unplayed("broken", f"too slow: {error}")
         except Exception as error:
             text = "".join(traceback.format_exception(error)[-4:])
-            run = {
-                "verdict": "broken",
-                "reason": f"{type(error).__name__}: {error}\n{text}",
-                "failures": [],
-                "calls": [],
-            }
+            run = unplayed("broken", f"{type(error).__name__}: {error}\n{text}")
         with os.fdopen(writing, "w") as pipe:
             json.dump(run, pipe)
     finally:
@@ -169,6 +175,6 @@ def _finish(child: _Child, spare: set[int]) -> dict[str, Any]:
         run = dict(json.loads(child.text))
     except ValueError:
         how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit {os.waitstatus_to_exitcode(status)}"
-        run = {"verdict": "broken", "reason": f"the run ended without a word ({how})", "failures": [], "calls": []}
+        run = unplayed("broken", f"the run ended without a word ({how}, by the plugin or from outside)")
     run.setdefault("seconds", 0.0)
     return run

@@ -16,12 +16,16 @@ from conformance.kernel import Snapshot
 from conformance.matrix import Binding, Plan
 from conformance.world import Setting, World
 
-LIMIT = 60.0
-"""Seconds for a run, where the case does not say otherwise."""
+PREPARED_BY = ("ADD-2",)
+"""What an ADD is held against that only prepares what a case is about."""
 
 CHANGES = {**change.CATALOGUE, **disturb.CATALOGUE}
 
 _SETTLE = 0.5  # for what a plugin does just after it has answered
+
+
+class TooSlow(RuntimeError):
+    """The calls of a case ended each in time, and took more together than the case has."""
 
 
 class Player:
@@ -37,7 +41,9 @@ class Player:
         self.results: dict[int, Any] = {}
         self.records: list[dict[str, Any]] = []
         self._binding = binding
-        self._deadline = time.monotonic() + self.spec.get("limit", LIMIT)
+        self.is_hung = False  # whether a call of it ever was
+        self._limit = limit(setting, plan)
+        self._begun = time.monotonic()
         self._snapshots: dict[str, Snapshot] = {}
         self._worn: set[int] = set()  # pods whose link of the rig went through a DEL
         self._answers: Any = self.spec.get("delegate", {})
@@ -62,13 +68,15 @@ class Player:
     def call(self, step: Mapping[str, Any], number: int = 0) -> Outcome:
         """Make the call of a step to its end; of an ADD that succeeds keep the result."""
         calling = self.calling(step)
-        outcome = calling.end(max(0.1, min(CALL_LIMIT, self._deadline - time.monotonic())))
+        outcome = calling.end(CALL_LIMIT)
         self.records.append({"step": number, **outcome.record()})
         self.keep(step, outcome)
         return outcome
 
     def calling(self, step: Mapping[str, Any]) -> Calling:
-        """Begin the call of a step."""
+        """Begin the call of a step. Raises TooSlow."""
+        if time.monotonic() - self._begun > self._limit:
+            raise TooSlow(f"{len(self.records)} calls took more than the {self._limit:g} s that the case has")
         pod = step.get("pod", 1)
         self.pod(pod)
         if step["call"] == "DEL":
@@ -81,7 +89,8 @@ class Player:
         return Calling(self.world.executable, step["call"], env, stdin)
 
     def keep(self, step: Mapping[str, Any], outcome: Outcome) -> None:
-        """Remember the result of an ADD that succeeded."""
+        """Remember the result of an ADD that succeeded, and a call that hung."""
+        self.is_hung |= outcome.is_hung
         if step["call"] == "ADD" and outcome.exit == 0 and (document := outcome.document()) is not None:
             self.results[step.get("pod", 1)] = document
             self.inputs.attached[self.inputs.attachment(step)] = document
@@ -145,7 +154,8 @@ class Player:
 
     def _failure(self, number: int, step: Mapping[str, Any], what: str, complaint: Complaint) -> dict[str, Any]:
         ids = self._binding.at(self.version, complaint.proves)
-        ids = ids or self._binding.at(self.version, step.get("proves", self.spec["proves"]))
+        own = PREPARED_BY if self._prepares(number, step) else step.get("proves", self.spec["proves"])
+        ids = ids or self._binding.at(self.version, own)
         return {
             "step": number,
             "what": what,
@@ -153,6 +163,12 @@ class Player:
             "expected": complaint.expected,
             "actual": complaint.actual,
         }
+
+    def _prepares(self, number: int, step: Mapping[str, Any]) -> bool:
+        """Whether a step is an ADD of which nothing is asked but success, for the steps that follow."""
+        is_plain = step.get("expect", {"exit": 0}) in ({"exit": 0}, {"result": {}}, {"exit": 0, "result": {}})
+        is_last = number == len(self.plan.case.steps)
+        return step.get("call") == "ADD" and is_plain and not is_last and not {"proves", "each"} & step.keys()
 
     def _furnish(self) -> None:
         for number in range(1, max(map(self._pods, self.plan.case.steps)) + 1):
@@ -175,7 +191,8 @@ class Player:
 
 
 def play(setting: Setting, plan: Plan, binding: Binding) -> dict[str, Any]:
-    """The run of a case, without what results.settle adds. Takes the process into the run's world for good."""
+    """The run of a case, without what results.settle adds; `hung` if a call did. Takes the process into the run's
+    world for good."""
     begun = time.monotonic()
     player = Player(setting, plan, binding)
     failures = player.play()
@@ -183,7 +200,14 @@ def play(setting: Setting, plan: Plan, binding: Binding) -> dict[str, Any]:
         "seconds": round(time.monotonic() - begun, 4),
         "failures": failures,
         "calls": player.records if failures else [],
+        **({"hung": True} if player.is_hung else {}),
     }
+
+
+def limit(setting: Setting, plan: Plan) -> float:
+    """Seconds for a run: what the case says, or else enough for each of its calls to use its own up."""
+    calls = sum(len(setting.profile[step["each"]]) if "each" in step else 1 for step in plan.case.steps)
+    return float(plan.case.spec.get("limit", CALL_LIMIT * (calls + 2)))
 
 
 def _with(step: Mapping[str, Any], one: Mapping[str, Any], pod: int) -> dict[str, Any]:

@@ -26,6 +26,8 @@ class Setting:
     """What all runs of a session have in common.
 
     dir: where each run's tmpfs is mounted. env: what the plugin gets besides the parameters. seed: of random checks.
+    writable: directories of the machine that the plugin may write to. scratch: directories that each run gets empty,
+    besides those that the profile calls private.
     """
 
     plugin: str
@@ -34,6 +36,8 @@ class Setting:
     cni_path: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
     seed: int = 1
+    writable: tuple[str, ...] = ()
+    scratch: tuple[str, ...] = ()
 
     @property
     def type(self) -> str:
@@ -46,15 +50,16 @@ class Setting:
 
 
 class World:
-    """A node; `pod(n)` makes a pod where it does not exist."""
+    """A node; `pod(n)` makes a pod where it does not exist. `is_closed`: no file outside of it can be written."""
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
         self.dir = Path(setting.dir)
         namespaces.unshare(namespaces.CLONE_NEWNET | namespaces.CLONE_NEWNS)
+        self.is_closed = namespaces.make_read_only(but=["/proc", "/dev", *setting.writable])
         namespaces.mount_sysfs()
-        for directory in (setting.dir, *setting.private):
-            namespaces.mount_tmpfs(directory)
+        for directory in (setting.dir, *setting.private, *setting.scratch):
+            namespaces.mount_tmpfs(directory, "1777" if directory in setting.scratch else "0755")
         self._spaces = {0: namespaces.current_net()}
         self._gone: set[int] = set()
         for name in ("bin", "netns", "delegate"):

@@ -74,7 +74,9 @@ def _judge(plugin: Path, label: str, socket: str, options: Sequence[str], result
     results.mkdir(parents=True, exist_ok=True)
     document = results / f"{label.replace(', ', '-').replace(' ', '-')}.json"
     words = ["--plugin", str(plugin), "--label", label, "--json", str(document), *options]
-    words += ["--env", f"CNI_VETH_SOCKET={socket}"] if socket else []
+    if socket:
+        words += ["--env", f"CNI_VETH_SOCKET={socket}", "--env", f"CNI_VETH_RUN_DIR={results / 'run'}"]
+        (results / "run").mkdir(mode=0o700, exist_ok=True)
     print(f"\n{label}", flush=True)
     return Judged(
         label, subprocess.run([sys.executable, "-m", "conformance", *words], cwd=REPOSITORY).returncode, document

@@ -146,3 +146,38 @@ def reasons(document: Document, verdict: str) -> dict[str, list[str]]:
         if run["verdict"] == verdict:
             found.setdefault(run.get("reason", ""), {})[run["case"]] = None
     return {reason: list(cases) for reason, cases in found.items()}
+
+
+_LACK = re.compile(
+    r"the profile has no (?P<feature>.+)|the profile has (?P<without>.+)|for plugins of (?P<kind>kind .+)"
+)
+
+
+def absent(document: Document) -> str:
+    """What a score leaves out: "12 not applicable: masquerade (6 cases), …", by what the profile lacks, or has; empty
+    if nothing. Cases that apply at some version, or for whose versions the plugin is too old, are not counted."""
+    lacks: dict[str, str] = {}
+    for run in document["runs"]:
+        found = _LACK.fullmatch(run.get("reason", "")) if run["verdict"] == "na" else None
+        if found:
+            feature, without, kind = found.group("feature", "without", "kind")
+            lacks.setdefault(run["case"], f"without {without}" if without else feature or kind)
+    for run in document["runs"]:
+        if run["verdict"] != "na":
+            lacks.pop(run["case"], None)
+    parts = [
+        f"{line(name)} ({n} case{'s' * (n > 1)})" for name, n in sorted(Counter(lacks.values()).items(), key=_rank)
+    ]
+    return f"{len(lacks)} not applicable: {', '.join(parts)}" if parts else ""
+
+
+def _rank(counted: tuple[str, int]) -> tuple[bool, int]:
+    """Features first, and what most cases ask for."""
+    return counted[0].startswith("kind "), -counted[1]
+
+
+def stopped(document: Document) -> str:
+    """Why a session came to an early end; empty if it did not."""
+    found = Counter(run.get("reason", "") for run in document["runs"] if run["verdict"] == "na")
+    parts = [f"{line(reason)} ({n} runs)" for reason, n in found.items() if reason.startswith("not judged: ")]
+    return "; ".join(parts)

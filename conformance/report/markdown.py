@@ -7,6 +7,7 @@ from conformance.report import (
     SIGN,
     WORD,
     Finding,
+    absent,
     areas,
     conclusion,
     findings,
@@ -16,6 +17,7 @@ from conformance.report import (
     plain,
     reasons,
     short,
+    stopped,
     tally,
     versions,
     worst,
@@ -43,7 +45,7 @@ def _single(document: Document) -> list[str]:
         ["profile", text(plugin["profile"])],
         ["judged", f"{text(document['started'])}, {document['seconds']:.1f} s, {text(document['machine'])}"],
     ])  # fmt: skip
-    lines += ["", *_scores([document]), "", "## Cases", "", LEGEND, ""]
+    lines += ["", *_scores([document]), "", *_left_out(document), "## Cases", "", LEGEND, ""]
     known = versions([document])
     by = {(run["case"], run["version"]): run["verdict"] for run in document["runs"]}
     for area, cases in areas([document]).items():
@@ -73,8 +75,19 @@ def _several(documents: Sequence[Document]) -> list[str]:
     ]
     lines += [*_table(["requirement", "level", *names], rows), ""]
     for document, shown in zip(documents, names, strict=True):
-        lines += [f"## {shown}", "", f"**{conclusion(document)}**", "", *_failures(document, "###")]
+        lines += [
+            f"## {shown}",
+            "",
+            f"**{conclusion(document)}**",
+            "",
+            *_left_out(document),
+            *_failures(document, "###"),
+        ]
     return lines
+
+
+def _left_out(document: Document) -> list[str]:
+    return [part for told in (absent(document), stopped(document)) if told for part in (text(told), "")]
 
 
 def _scores(documents: Sequence[Document]) -> list[str]:

@@ -15,6 +15,7 @@ from conformance.report import (
     SIGN,
     WORD,
     Finding,
+    absent,
     areas,
     conclusion,
     failed_at,
@@ -25,6 +26,7 @@ from conformance.report import (
     plain,
     reasons,
     short,
+    stopped,
     tally,
     versions,
     worst,
@@ -155,6 +157,10 @@ class Terminal:
             parts += [f"{count[v]} {WORD[v]}" for v in ("fail", "broken", "waived", "na") if count[v]]
             missing = f"{len(cover['missing'])} of {cover['observable']} observable not judged"
             self._wrapped(f"{level.upper():<7}", f"{', '.join(parts)}; {missing}")
+        if left_out := absent(document):
+            self._wrapped("CASES  ", left_out)
+        if early := stopped(document):
+            self._write(self._paint("broken", early.upper()) + "\n")
         verdict = ("pass", "fail", "broken")[document["verdict"]]
         runs = self._counts(Counter(run["verdict"] for run in document["runs"]))
         self._write(f"{len(document['runs'])} runs in {document['seconds']:.1f} s: {runs}\n")

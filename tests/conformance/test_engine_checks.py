@@ -1,5 +1,6 @@
 """The checks that roll dice or start crowds: each holds for a plugin that is right, and fails for one that is not."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +79,13 @@ def test_killed_fails_and_tells_its_seed(tmp_path: Path, fault: str, instead: st
 @pytest.mark.parametrize(
     ("fault", "instead", "words"),
     [
-        ('echo \'{"code": 4, "msg": "CNI_CONTAINERID"}\'', "echo no", "nothing but JSON"),
+        ('echo \'{"code": 4, "msg": "CNI_CONTAINERID"}\'', "echo no", "an error document"),
         ('echo \'{"code": 4, "msg": "CNI_CONTAINERID"}\'', ":", "an error document"),
-        ("SLOW", 'case "$input" in *conf-*) ;; *) echo Traceback \\(most recent call last\\): >&2;; esac', "Traceback"),
+        (
+            "SLOW",
+            'case "$input" in *conf-*) ;; *) echo "Traceback (most recent call last):" >&2; exit 1;; esac',
+            "Traceback",
+        ),
         ("rm $file;", ":;", "nothing left after DEL"),
         ("SLOW", "echo '{}';", "at most one JSON document"),
     ],
@@ -88,6 +93,14 @@ def test_killed_fails_and_tells_its_seed(tmp_path: Path, fault: str, instead: st
 def test_fuzz_fails_and_tells_its_seed(tmp_path: Path, fault: str, instead: str, words: str) -> None:
     (found,) = complaints(tmp_path, fuzz.check, RIGHT.replace(fault, instead).replace("SLOW", ""), rounds=40)
     assert words in found and "seed 1-0-1.1.0" in found
+
+
+def test_a_crowd_that_hangs_is_waited_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(concurrency, "_LIMIT", 1.0)
+    begun = time.monotonic()
+    found = complaints(tmp_path, concurrency.check, "sleep 1000", pods=12)
+    assert time.monotonic() - begun < 8
+    assert [one.partition(":")[0] for one in found] == ["12 ADDs at once succeed", "an end within the time limit"]
 
 
 def test_fuzz_cannot_write_outside_its_world(tmp_path: Path) -> None:

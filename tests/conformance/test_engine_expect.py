@@ -171,10 +171,13 @@ def test_a_delegate_that_is_not_called_is_held_against_the_forwarding_of_the_ver
         (outcome(None), "ERR-1"),
         (outcome(-11), "ERR-1"),
         (outcome(-40), "ERR-1"),
-        (outcome(1, ERROR, "Traceback (most recent call last):\n"), "ERR-1"),
-        (outcome(2, "", "panic: runtime error"), "ERR-1"),
+        (outcome(1, ERROR, "Traceback (most recent call last):\n"), "ERR-3"),
+        (outcome(2, "", "log\npanic: runtime error"), "ERR-3"),
+        (outcome(2, "", "goroutine 1 [running]:\n"), "ERR-3"),
         (outcome(0, "done"), "RES-1"),
         (outcome(0, "{}{}"), "RES-1"),
+        (outcome(1, "{}{}"), "RES-1"),
+        (outcome(0, "{}{}", verb="DEL"), "RES-1"),
         (outcome(1, {**ERROR, "code": 42}), "ERR-6"),
     ],
 )
@@ -182,9 +185,49 @@ def test_what_is_always_judged(got: Outcome, requirement: str) -> None:
     assert [complaint.proves for complaint in expect.always(got, "1.1.0")] == [(requirement,)]
 
 
-@pytest.mark.parametrize("got", [outcome(), outcome(0, RESULT), outcome(1, ERROR), outcome(1, {**ERROR, "code": 999})])
+LOG = "debug: watching goroutine count=7, no panic: all is well\n"
+
+
+@pytest.mark.parametrize(
+    "got",
+    [
+        outcome(),
+        outcome(0, RESULT),
+        outcome(0, RESULT, "Traceback (most recent call last):\n"),
+        outcome(0, RESULT, LOG),
+        outcome(1, ERROR, LOG),
+        outcome(1, ERROR),
+        outcome(1, {**ERROR, "code": 999}),
+        outcome(1, "it went wrong"),
+        outcome(0, "done", verb="DEL"),
+    ],
+)
 def test_nothing_is_always_wrong(got: Outcome) -> None:
     assert list(expect.always(got, "1.1.0")) == []
+
+
+def test_a_crash_is_held_against_a_requirement_that_binds_in_the_version() -> None:
+    assert list(expect.always(outcome(2, "", "panic: runtime error"), "0.4.0")) == []
+
+
+@pytest.mark.parametrize(
+    ("verb", "version", "requirement"),
+    [("ADD", "0.4.0", "ERR-2"), ("ADD", "1.1.0", "ERR-3"), ("GC", "1.1.0", "ERR-3"), ("STATUS", "1.1.0", "STATUS-2")],
+)
+@pytest.mark.parametrize(
+    "wanted", [{"exit": "error"}, {"code": 7}, {"mentions": ["x"]}, {"code": [6, 7], "mentions": ["x"]}]
+)
+@pytest.mark.parametrize("stdout", ["", "went wrong", '{"msg": "no code"}', "{}{}"])
+def test_without_an_error_document_nothing_is_said_of_what_it_holds(
+    wanted: dict[str, Any], verb: str, version: str, requirement: str, stdout: str
+) -> None:
+    (complaint,) = judged(wanted, outcome(1, stdout, verb=verb), version=version)
+    assert complaint.proves == (requirement,)
+
+
+def test_a_document_that_an_error_lacks_is_held_against_errors() -> None:
+    assert [one.proves for one in judged({"document": {"code": 7}}, outcome(1))] == [("ERR-3",)]
+    assert [one.proves for one in judged({"document": {"a": 7}}, outcome(0, verb="VERSION"))] == [()]
 
 
 def test_every_word_of_the_schema_is_tried_here() -> None:

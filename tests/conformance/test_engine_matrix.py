@@ -1,3 +1,4 @@
+import shutil
 from typing import Any
 
 import pytest
@@ -97,6 +98,24 @@ def test_only(only: str) -> None:
     assert plans(only=[only])
     assert len(plans(only=["a-case@1.1.0"])) == 1
     assert not plans(only=["b-case"])
+
+
+def test_patterns_that_fit_nothing_are_told() -> None:
+    session = Data([], REQUIREMENTS, [Case("area", {"id": "a-case", "proves": ["ADD-1"], "steps": []})])
+    good = ["a-case", "area", "ADD-1", "a-*", "a-case@1.1.0"]
+    assert matrix.unknown(session, good) == []
+    assert matrix.unknown(session, [*good, "tpyo", "ADD-3", "a-case@9.9.9"]) == ["tpyo", "ADD-3", "a-case@9.9.9"]
+
+
+@pytest.mark.parametrize("step", [{"remember": "s"}, {"check": "fuzz"}])
+def test_snapshots_are_not_compared_without_what_shows_the_rules(
+    step: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = {**PROFILE, "rules": ["nft", "iptables"]}
+    monkeypatch.setattr(shutil, "which", lambda name: None if name in ("nft", "ip6tables-save") else f"/{name}")
+    assert reason(profile=profile, steps=[step]) == "no nft and no ip6tables-save in PATH to see rules with"
+    assert reason(profile=profile) == ""
+    assert reason(profile=PROFILE, steps=[step]) == ""
 
 
 def test_level_and_since() -> None:

@@ -1,12 +1,13 @@
 """Each kind of change is seen, and what changes by itself is not."""
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conformance import differences, rig
+from conformance import differences, kernel, rig
 from tests.conformance import child
 
 pytestmark = pytest.mark.root
@@ -113,3 +114,11 @@ def test_what_may_stay_is_left_out_and_nothing_else(tmp_path: Path, command: str
 def test_pods_that_the_case_ends_are_no_difference() -> None:
     kept: dict[Any, str] = {("node", "link", "lo", ""): "up"}
     assert differences.between({**kept, ("pod 2", "link", "lo", ""): "up"}, kept) == []
+
+
+def test_rules_that_cannot_be_read_are_no_empty_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "nft").write_text("#!/bin/sh\necho broken >&2; exit 1\n")
+    (tmp_path / "nft").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(RuntimeError, match="nft -s list ruleset: exit 1: broken"):
+        child.in_child(lambda: len(kernel.snapshot("node", ("nft",))))

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from conformance.matrix import Binding
+from conformance.steps import Player
 from tests.conformance import child
 
 pytestmark = pytest.mark.root
@@ -109,9 +111,28 @@ def test_an_expectation_that_fails_ends_the_case_and_tells_its_step(tmp_path: Pa
     assert [(one["step"], one["what"], one["proves"]) for one in found] == [(2, "call ADD", ["ERR-1"])]
 
 
-def test_preparation_that_fails_is_held_against_the_case(tmp_path: Path) -> None:
-    (found,) = failures(tmp_path, ADD, {"call": "DEL"}, script="echo '{}'; exit 1")
-    assert (found["step"], found["proves"], found["expected"]) == (1, ["ADD-2"], "exit 0")
+@pytest.mark.parametrize(
+    ("add", "proves"),
+    [
+        (ADD, ["ADD-2"]),
+        ({**ADD, "expect": {"exit": 0}}, ["ADD-2"]),
+        ({**ADD, "expect": {"exit": 0, "result": {}}}, ["ADD-2"]),
+        ({**ADD, "proves": ["DEL-1"]}, ["DEL-1"]),
+        ({**ADD, "expect": {"result": {"ips": {"$len": 1}}}}, ["DEL-3", "GC-2"]),
+        ({**ADD, "expect": {"exit": 0, "pod": {"is": "absent"}}}, ["DEL-3", "GC-2"]),
+    ],
+)
+def test_preparation_that_fails_is_held_against_add_alone(
+    tmp_path: Path, add: dict[str, Any], proves: list[str]
+) -> None:
+    def work(*steps: dict[str, Any]) -> list[list[str]]:
+        plan = child.plan(*steps, proves=["DEL-3", "GC-2"])
+        toy = child.setting(child.plugin(tmp_path, "echo '{}'; exit 1"))
+        return [one["proves"] for one in Player(toy, plan, Binding([])).play()]
+
+    assert child.in_child(lambda: work(add, {"call": "DEL"})) == [proves]
+    assert child.in_child(lambda: work({"call": "DEL"}, {"call": "DEL"})) == [["DEL-3", "GC-2"]]
+    assert child.in_child(lambda: work({**add, "expect": {"exit": 0}})) == [add.get("proves", ["DEL-3", "GC-2"])]
 
 
 def test_a_call_for_each_of_the_profile_s_list_has_a_pod_of_its_own(tmp_path: Path) -> None:

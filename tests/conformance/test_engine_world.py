@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conformance import run
+from conformance import run, steps
 from conformance.matrix import Binding
 from tests.conformance import child
 
@@ -47,9 +48,10 @@ def test_a_plugin_that_dies_fails_its_own_run_alone(tmp_path: Path) -> None:
     assert not [one for one in found.values() if one.get("verdict") == "broken"]
 
 
-def test_a_plugin_that_hangs_fails_its_own_run_alone(tmp_path: Path) -> None:
+def test_a_plugin_that_hangs_fails_its_own_run_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "CALL_LIMIT", 1.5)
     begun = time.monotonic()
-    found = runs(tmp_path, {"hangs": "sleep 1000", "hangs-below": "(sleep 1001); true", "good": "exit 0"}, limit=1.5)
+    found = runs(tmp_path, {"hangs": "sleep 1000", "hangs-below": "(sleep 1001); true", "good": "exit 0"})
     assert found["good"]["failures"] == []
     assert "no end within" in actual(found["hangs"])
     assert "no end within" in actual(found["hangs-below"])
@@ -94,6 +96,89 @@ mark0" || exit 7
     assert not Path("/sys/class/net/mark0").exists()
 
 
+def test_nothing_outside_the_world_can_be_written_but_what_is_named(tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "closed").mkdir()
+    script = f"""
+    touch {tmp_path}/closed/mark && exit 4
+    touch /etc/mark && exit 5
+    touch /run/mark && exit 6
+    touch {tmp_path}/open/mark "${{CNI_NETNS%/netns/*}}/mark" /var/lib/cni-conformance-test/mark /var/tmp/mark || exit 7
+    echo 1 >/proc/sys/net/ipv4/ip_forward && : >/dev/null || exit 8
+    """
+    executable = child.plugin(tmp_path, script)
+
+    def work() -> dict[str, Any]:
+        setting = replace(child.setting(executable), writable=(str(tmp_path / "open"),), scratch=("/var/tmp",))
+        run.prepare(setting)
+        ((_, found),) = run.runs(setting, [child.plan(ADD)], Binding([]), 1)
+        return found
+
+    assert child.in_child(work)["failures"] == []
+    assert os.listdir(tmp_path / "open") == ["mark"]
+    assert os.listdir(tmp_path / "closed") == []
+    assert not Path("/var/tmp/mark").exists()
+
+
+def test_iptables_has_its_lock(tmp_path: Path) -> None:
+    script = """
+    iptables-legacy -w -A FORWARD -j ACCEPT || exit 4
+    iptables -w -A FORWARD -j ACCEPT || exit 5
+    """
+    assert runs(tmp_path, {"one": script})["one"]["failures"] == []
+
+
+def test_a_plugin_that_hangs_and_hangs_ends_the_session_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "CALL_LIMIT", 0.3)
+    monkeypatch.setattr(run, "HANGS", 3)
+    found = list(runs(tmp_path, {"good": "exit 0", **{f"hangs-{n}": "sleep 1004" for n in range(9)}}, jobs=1).values())
+    assert [bool(one["failures"]) for one in found] == [False, True, True, True, *[False] * 6]
+    assert {(one["verdict"], one["reason"]) for one in found[4:]} == {("na", "not judged: the plugin hung in 3 runs")}
+    assert "hung" not in found[1]
+
+
+def test_calls_that_are_slow_but_end_are_judged_as_any(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "CALL_LIMIT", 0.6)
+    executable = child.plugin(tmp_path, "sleep 0.4")
+
+    def work() -> list[dict[str, Any]]:
+        setting = child.setting(executable)
+        run.prepare(setting)
+        plans = [child.plan(*[ADD] * 5), child.plan(*[ADD] * 5, limit=0.5)]
+        return [found for _, found in run.runs(setting, plans, Binding([]), 1)]
+
+    slow, limited = child.in_child(work)
+    assert "verdict" not in slow and slow["failures"] == []
+    assert (limited["verdict"], limited["failures"]) == ("broken", [])
+    assert limited["reason"] == "too slow: 2 calls took more than the 0.5 s that the case has"
+
+
+def test_no_runs_at_once_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError):
+        next(run.runs(child.setting(child.plugin(tmp_path)), [child.plan(ADD)], Binding([]), 0))
+
+
+@pytest.mark.parametrize(
+    ("script", "versions"),
+    [
+        ("""echo '{"cniVersion": "1.1.0", "supportedVersions": ["1.0.0", "1.1.0"]}'""", ["1.0.0", "1.1.0"]),
+        ("""echo '{"supportedVersions": "1.1.0"}'""", None),
+        ("head -c 200000 /dev/zero | tr '\\\\0' '['", None),
+        ("yes '['", None),
+        ("exit 3", None),
+    ],
+)
+def test_the_versions_that_a_plugin_lists(tmp_path: Path, script: str, versions: list[str] | None) -> None:
+    executable = child.plugin(tmp_path, script)
+
+    def work() -> list[str] | None:
+        setting = child.setting(executable)
+        run.prepare(setting)
+        return run.supported_versions(setting)
+
+    assert child.in_child(work) == versions
+
+
 def test_the_plugin_gets_nothing_of_the_caller_s_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OF_THE_CALLER", "1")
     found = runs(tmp_path, {"one": 'test -z "$OF_THE_CALLER" && test "$CNI_IFNAME" = eth0 || exit 4'})
@@ -125,7 +210,7 @@ def test_nothing_is_left_when_the_suite_itself_is_killed(tmp_path: Path, killed:
 
 def running(words: str) -> list[int]:
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for path in [Path("/proc", pid, "cmdline") for pid in os.listdir("/proc") if pid.isdigit()]:
         try:
             if path.read_bytes().replace(b"\0", b" ").decode(errors="replace").strip() == words:
                 found.append(int(path.parts[2]))

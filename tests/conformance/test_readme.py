@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from conformance import cli, data
+from conformance import arguments, data
 from conformance.report import FORMATS
 from conformance.steps import CHANGES
 
@@ -69,13 +69,15 @@ def test_every_feature_that_a_case_asks_for_is_named() -> None:
 
 
 def test_every_option_is_explained() -> None:
-    options = [text for action in cli._parser()._actions for text in action.option_strings if text.startswith("--")]
+    options = [
+        text for action in arguments.parser()._actions for text in action.option_strings if text.startswith("--")
+    ]
     assert {f"--{name}" for name in FORMATS} <= set(options)
     assert [option for option in options if option != "--help" and not re.search(rf"`{option}[ `]", README)] == []
 
 
 def test_every_option_of_a_command_exists() -> None:
-    options = {text for action in cli._parser()._actions for text in action.option_strings}
+    options = {text for action in arguments.parser()._actions for text in action.option_strings}
     commands = re.findall(r"-m conformance (.*?)(?:\n\S|```)", README, re.S)
     assert len(commands) >= 7
     assert {word for command in commands for word in re.findall(r"(?<!\S)--[a-z-]+", command)} <= options

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from conformance import results
+from conformance.report import render
 from conformance.report.terminal import Terminal
 
 from .sample import VERSIONS, document, failure, hostile, large, mixed, run
@@ -113,3 +114,28 @@ def test_a_stream_without_the_signs_gets_question_marks() -> None:
 
 def test_an_empty_session_is_not_judged() -> None:
     assert summary(document()).endswith("NOT JUDGED: the harness broke, or no case applied\n")
+
+
+def left_out() -> list[results.Run]:
+    runs = [run(f"m-{n}", "ADD-1", verdict="na", reason="the profile has no masquerade") for n in range(3)]
+    runs += [run("k", "ADD-1", verdict="na", reason="for plugins of kind ipam")]
+    runs += [run("w", "ADD-1", verdict="na", reason="the profile has chained")]
+    runs += [run("old", "ADD-1", verdict="na", reason="the plugin does not list version 0.1.0")]
+    part = [run("part", "ADD-1", verdict="na", reason="the profile has no x", version="1.0.0"), run("part", "ADD-1")]
+    return [*runs, *part]
+
+
+TOLD = "5 not applicable: masquerade (3 cases), without chained (1 case), kind ipam (1 case)"
+
+
+def test_what_the_profile_lacks_is_shown_beside_the_score() -> None:
+    text = " ".join(summary(document(*left_out())).split())
+    assert f"CASES {TOLD} 8 runs" in text
+    assert "CASES" not in summary(document(run("part", "ADD-1")))
+    assert f"\n{TOLD}\n" in render("markdown", [document(*left_out())])
+
+
+def test_an_early_end_is_told() -> None:
+    runs = [run(f"h-{n}", "ADD-1", verdict="na", reason="not judged: the plugin hung in 5 runs") for n in range(2)]
+    assert "NOT JUDGED: THE PLUGIN HUNG IN 5 RUNS (2 RUNS)" in summary(document(run("a", "ADD-1"), *runs))
+    assert "not judged: the plugin hung in 5 runs (2 runs)" in render("markdown", [document(*runs)])

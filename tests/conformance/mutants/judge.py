@@ -19,7 +19,7 @@ from tests.conformance.mutants import forked, mutant
 from tests.conformance.mutants.mutant import Mutant
 
 SLOW = {"concurrency", "killed", "fuzz"}
-"""Areas of which a mutant is played those cases only that it should fail, unless all are asked for."""
+"""Areas of which a mutant is played those cases only that it should fail: they take seconds, and find much."""
 
 _JOBS = os.cpu_count() or 1
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -63,7 +63,7 @@ class Judge:
     ) -> Iterator[tuple[Mutant, Verdict]]:
         """Each by the cases that could tell it from the right plugin, for they execute what is replaced.
 
-        others: how many of those that should pass; None: all, in the slow areas too.
+        others: how many of those that should pass; None: all.
         """
         chosen = [_concerned(one, right, others) for one in mutants]
         return zip(mutants, self._workers.map(_play, [one.sources for one in mutants], chosen), strict=True)
@@ -84,12 +84,10 @@ def _concerned(one: Mutant, right: Verdict, others: int | None) -> list[str]:
     areas = {plan.name: plan.case.area for version in one.versions for plan in _plans(version)}
     able = [name for name in areas if right.played[name] & one.lines]
     listed = [name for name in able if name.partition("@")[0] in one.failed_by]
-    rest = [name for name in able if name not in listed]
-    if others is None:
-        return listed + rest
+    rest = [name for name in able if name not in listed and areas[name] not in SLOW]
     # Some that stay the same from run to run, and differ from mutant to mutant.
     rest.sort(key=lambda name: crc32(f"{one.id} {name}".encode()))
-    return listed + [name for name in rest if areas[name] not in SLOW][:others]
+    return listed + rest[:others]
 
 
 def _prepare() -> None:
