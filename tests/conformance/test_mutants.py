@@ -50,8 +50,9 @@ def test_right_imports_the_standard_library_only() -> None:
 @pytest.fixture(scope="module")
 def judged(request: pytest.FixtureRequest) -> Iterator[dict[str, Verdict]]:
     """Verdicts by mutant; "" is the right plugin. Of mutants only those whose tests were chosen."""
-    chosen = {item.callspec.params.get("one") for item in request.session.items if hasattr(item, "callspec")}
-    mutants = [one for one in MUTANTS if one in chosen]
+    params = [item.callspec.params.get("one") for item in request.session.items if hasattr(item, "callspec")]
+    chosen = {one.id for one in params if isinstance(one, Mutant)}
+    mutants = [one for one in MUTANTS if one.id in chosen]
     with Judge() as judge:
         right = judge.right()
         yield {"": right} | {one.id: verdict for one, verdict in judge.mutants(mutants, right, OTHERS)}

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 from addresses import delegate, free, locked, release, reservations, reserve
 from attachment import connect, exists, faults, host_link, pod_namespace, remove
