@@ -10,7 +10,7 @@ import errno
 
 from cni.errors import InterfaceConflict
 from cni.request import Request
-from cni_veth import links, sysctl, tag, vlan
+from cni_veth import adopted, links, sysctl, tag, vlan
 from cni_veth.conf import VethConf
 from cni_veth.gateway import Gateway
 from cni_veth.links import Link
@@ -63,7 +63,9 @@ class Bridge:
             if self._gateway is not None:
                 ports = [port for port in ports if port.name != self._gateway.port]
                 self._gateway.withdraw(
-                    is_address_used=any(tag.is_of_network(port.alias, self._network) for port in ports),
+                    is_address_used=any(
+                        tag.is_of_network(port.alias, self._network) or adopted.is_adopted(port) for port in ports
+                    ),
                     is_bridge_used=bool(ports),
                 )
             if is_mine and not ports:

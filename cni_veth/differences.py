@@ -12,7 +12,7 @@ import os
 from cni import address
 from cni.request import Request
 from cni.result import Interface, IPConfig, Result, Route
-from cni_veth import addresses, links, routes, sysctl, vlan
+from cni_veth import addresses, adopted, links, routes, sysctl, tag, vlan
 from cni_veth.conf import VethConf
 from cni_veth.links import Link
 from cni_veth.netlink import Socket
@@ -27,18 +27,29 @@ def find(host: Socket, netns: Netns, conf: VethConf, request: Request, result: R
     bridge = links.find(host, conf.bridge)
     pod_link = links.find(inner, request.ifname)
     found = _bridge(bridge, conf, result)
-    if pod_link is None:
-        return [*found, f"interface {request.ifname} is missing in {request.netns}"]
-    if pod_link.kind != "veth":
-        return [*found, f"{request.ifname} is a {pod_link.kind or 'physical'} link, expected a veth"]
     listed = _own_interface(result, request)
-    found += _pod_link(pod_link, conf, request, listed)
-    found += _host_link(host, links.find(host, index=pod_link.peer_index), bridge, pod_link, conf, request)
+    if pod_link is None and listed is not None:
+        return [*found, f"interface {request.ifname} is missing in {request.netns}"]
+    port = _port(host, pod_link, request)
+    earlier = port if port is not None and adopted.is_adopted(port) else None
+    if earlier is not None and listed is None:  # a VM's: in the pod there is nothing of it
+        pod_link, listed = None, _host_interface(result, earlier)
+    elif pod_link is None:
+        return [*found, f"neither a link adopted for {request.ifname} nor {request.ifname} in {request.netns} is there"]
+    elif pod_link.kind != "veth" and earlier is None:
+        return [*found, f"{request.ifname} is a {pod_link.kind or 'physical'} link, expected a veth"]
+    else:
+        found += _pod_link(pod_link, conf, request, listed, earlier is not None)
+    found += _host_link(host, port, bridge, pod_link, conf, request)
     mine = [ip for ip in result.ips if listed is None or ip.interface in (None, result.interfaces.index(listed))]
-    found += _addresses(inner, pod_link, mine, request)
-    if not conf.is_link_down:
-        found += _routes(inner, pod_link, mine, result.routes, request)
+    if pod_link is not None:
+        found += _addresses(inner, pod_link, mine, request)
+        if not conf.is_link_down:
+            found += _routes(inner, pod_link, mine, result.routes, request)
     if conf.is_gateway and bridge is not None:
+        if earlier is not None:  # its plugin may have given addresses too, whose gateway is on it
+            carried = [text.partition("/")[0] for text in addresses.of(host, earlier.index)]
+            mine = [ip for ip in mine if ip.gateway not in carried]
         found += _gateway(host, bridge, conf, mine)
     return found
 
@@ -61,14 +72,25 @@ def _bridge(bridge: Link | None, conf: VethConf, result: Result) -> list[str]:
     return found
 
 
-def _pod_link(link: Link, conf: VethConf, request: Request, listed: Interface | None) -> list[str]:
+def _port(host: Socket, pod_link: Link | None, request: Request) -> Link | None:
+    """The other end of the pod's link, or what was adopted for it."""
+    peer = None
+    if pod_link is not None and pod_link.kind == "veth":
+        peer = links.find(host, index=pod_link.peer_index)
+        if peer is not None and peer.peer_index == pod_link.index:
+            return peer
+    return links.find(host, altname=tag.altname(request.name, request.owner)) or peer
+
+
+def _pod_link(link: Link, conf: VethConf, request: Request, listed: Interface | None, is_adopted: bool) -> list[str]:
+    """MAC, MTU and being up may be the earlier plugin's choice."""
     name, found = request.ifname, []
-    if link.is_up == conf.is_link_down:
+    if link.is_up == conf.is_link_down and not (is_adopted and link.is_up):
         found.append(f"{name} is {'up' if link.is_up else 'down'}, expected {'down' if conf.is_link_down else 'up'}")
-    mac = listed.mac if listed is not None and listed.mac else conf.mac
+    mac = listed.mac if listed is not None and listed.mac else "" if is_adopted else conf.mac
     if mac and mac.lower() != link.mac:
         found.append(f"{name} has MAC {link.mac}, expected {mac}")
-    mtu = (listed.mtu if listed is not None else 0) or conf.mtu
+    mtu = (listed.mtu if listed is not None else 0) or (0 if is_adopted else conf.mtu)
     if mtu and mtu != link.mtu and not (link.mtu < mtu and _is_tuned(request)):
         found.append(f"{name} has MTU {link.mtu}, expected {mtu}")
     return found
@@ -80,20 +102,22 @@ def _is_tuned(request: Request) -> bool:
 
 
 def _host_link(
-    host: Socket, link: Link | None, bridge: Link | None, pod_link: Link, conf: VethConf, request: Request
+    host: Socket, link: Link | None, bridge: Link | None, pod_link: Link | None, conf: VethConf, request: Request
 ) -> list[str]:
-    if link is None or link.kind != "veth" or link.peer_index != pod_link.index:
+    is_peer = link is not None and pod_link is not None and link.kind == "veth" and link.peer_index == pod_link.index
+    is_adopted = link is not None and adopted.is_adopted(link)
+    if link is None or not (is_peer or is_adopted):
         return [f"the host's end of {request.ifname} is missing in this namespace"]
     name, found = link.name, []
     if not link.is_up:
         found.append(f"{name} is down")
-    elif not link.has_carrier and not conf.is_link_down and pod_link.is_up:
+    elif not link.has_carrier and not conf.is_link_down and pod_link is not None and pod_link.is_up:
         found.append(f"{name} has no carrier")
     if bridge is None:
         return found
     if link.master != bridge.index:
         return [*found, f"{name} is not a port of bridge {conf.bridge}"]
-    found += _bridge_mtu(host, bridge, pod_link, conf, request)
+    found += _bridge_mtu(host, bridge, pod_link or link, 0 if is_adopted else conf.mtu, request)
     is_forwarding = link.port("IFLA_BRPORT_STATE") == links.BR_STATE_FORWARDING
     if link.has_carrier and not is_forwarding and not bridge.data("IFLA_BR_STP_STATE"):
         found.append(f"port {name} of {conf.bridge} does not forward")
@@ -108,13 +132,13 @@ def _host_link(
     return found
 
 
-def _bridge_mtu(host: Socket, bridge: Link, pod_link: Link, conf: VethConf, request: Request) -> list[str]:
+def _bridge_mtu(host: Socket, bridge: Link, pod_link: Link, mtu: int, request: Request) -> list[str]:
     """Above the pods' it loses what does not fit them; below it holds them back, unless a port is as narrow."""
-    if conf.mtu and bridge.mtu > conf.mtu:
-        return [f"bridge {conf.bridge} has MTU {bridge.mtu}, higher than its pods' {conf.mtu}"]
+    if mtu and bridge.mtu > mtu:
+        return [f"bridge {bridge.name} has MTU {bridge.mtu}, higher than its pods' {mtu}"]
     narrow = bridge.mtu < pod_link.mtu
     if narrow and all(port.mtu > bridge.mtu for port in links.ports(host, bridge.index)):
-        return [f"bridge {conf.bridge} has MTU {bridge.mtu}, lower than {request.ifname}'s {pod_link.mtu}"]
+        return [f"bridge {bridge.name} has MTU {bridge.mtu}, lower than {request.ifname}'s {pod_link.mtu}"]
     return []
 
 
@@ -168,6 +192,10 @@ def _gateway(host: Socket, bridge: Link, conf: VethConf, ips: list[IPConfig]) ->
         if off is not None:
             found.append(f"IPv{family} forwarding is off (net.{off.replace('/', '.')})")
     return found
+
+
+def _host_interface(result: Result, link: Link) -> Interface | None:
+    return next((item for item in result.interfaces if item.name == link.name and not item.sandbox), None)
 
 
 def _own_interface(result: Result, request: Request) -> Interface | None:

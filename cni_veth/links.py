@@ -9,8 +9,8 @@ from cni.errors import InterfaceConflict
 from cni_veth.netlink import NLM_F_CREATE, NLM_F_EXCL, RTM_DELLINK, Answer, Message, Socket
 from cni_veth.wire import LINK, Attrs, Body, Reply
 
-RTM_NEWLINK, RTM_GETLINK, RTM_SETLINK, RTM_NEWLINKPROP = 16, 18, 19, 108
-IFF_UP, IFF_PROMISC = 0x1, 0x100
+RTM_NEWLINK, RTM_GETLINK, RTM_SETLINK, RTM_NEWLINKPROP, RTM_DELLINKPROP = 16, 18, 19, 108, 109
+IFF_UP, IFF_LOOPBACK, IFF_PROMISC = 0x1, 0x8, 0x100
 BR_STATE_FORWARDING, IF_OPER_UP = 3, 6
 RTEXT_FILTER_SKIP_STATS = 8
 RTMGRP_LINK = 1
@@ -46,6 +46,10 @@ class Link:
         return bool(self._message.get("IFLA_OPERSTATE") == IF_OPER_UP)
 
     @property
+    def is_loopback(self) -> bool:
+        return bool(self.flags & IFF_LOOPBACK)
+
+    @property
     def is_promiscuous(self) -> bool:
         """As configured: a tcpdump raises the count (IFLA_PROMISCUITY) without this flag."""
         return bool(self.flags & IFF_PROMISC)
@@ -53,6 +57,11 @@ class Link:
     @property
     def alias(self) -> str:
         return self._message.get("IFLA_IFALIAS") or ""
+
+    @property
+    def altnames(self) -> list[str]:
+        found = self._message.get("IFLA_PROP_LIST")
+        return [] if found is None else found.every("IFLA_ALT_IFNAME")
 
     @property
     def group(self) -> int:
@@ -140,6 +149,13 @@ def alternative_name(name: str, altname: str) -> Message:
     attrs: Attrs = [("IFLA_IFNAME", name), ("IFLA_PROP_LIST", {"attrs": [("IFLA_ALT_IFNAME", altname)]})]
     flags = NLM_F_CREATE | NLM_F_EXCL
     return Message(_body(attrs), RTM_NEWLINKPROP, flags, f"name link {name} {altname}", (errno.EOPNOTSUPP,))
+
+
+def drop_alternative_name(link: Link, altname: str) -> Message:
+    """Take it from a link; one that the link does not have is no failure."""
+    attrs: Attrs = [("IFLA_PROP_LIST", {"attrs": [("IFLA_ALT_IFNAME", altname)]})]
+    missing = (errno.ENODEV, errno.ENOENT, errno.EINVAL, errno.EOPNOTSUPP)
+    return Message(_body(attrs, link.index), RTM_DELLINKPROP, 0, f"take the name {altname} from {link.name}", missing)
 
 
 def delete(name: str = "", index: int = 0, altname: str = "", group: int = 0) -> Message:

@@ -7,7 +7,7 @@ from cni.errors import CheckFailed, CNIError, DecodingFailure, DelegateMissing, 
 from cni.request import Request
 from cni.result import Interface, IPConfig, Result, Route
 from cni.versions import is_single_address
-from cni_veth import addresses, collect, differences, links, pod, routes, sysctl, veth
+from cni_veth import adopted, collect, differences, links, pod, routes, sysctl, tag, veth
 from cni_veth.bridge import Bridge
 from cni_veth.conf import VethConf, report_unknown
 from cni_veth.ipam_plugin import IPAM
@@ -23,7 +23,8 @@ DEFAULT_ROUTE = {4: "0.0.0.0/0", 6: "::/0"}
 
 
 def add(request: Request, deliver: Callable[[Result], None]) -> Result:
-    """Join the pod to the bridge. Everything is validated before anything is touched; a failure leaves nothing.
+    """Join the pod to the bridge, by a pair of our own or by a link that an earlier plugin made. Everything is
+    validated before anything is touched; a failure leaves nothing.
 
     The link comes before the address: a DHCP client, or any IPAM that speaks on the wire, needs it.
     """
@@ -36,16 +37,20 @@ def add(request: Request, deliver: Callable[[Result], None]) -> Result:
         )
     netns = Netns.open(request.netns)
     host, inner = Socket(), netns.socket()
-    veth.refuse_existing(host, inner, request)
+    link = adopted.find(host, inner, conf, request, result)
+    veth.refuse_existing(host, inner, request, has_end=link is not None and link.end is not None)
     request.caller.begin()
     with Undo() as undo:
         bridge, name = Bridge(host, conf, request), veth.host_name()
         undo.push(bridge.withdraw)
         if ipam is not None:
             undo.push(ipam.take_back)
-        undo.push(lambda: veth.discard(name, host))
+        undo.push(link.release if link is not None else lambda: veth.discard(name, host))
         master = bridge.ensure()
-        pair = veth.create(name, host, netns, conf, request, master, _mtu(host, conf, master))
+        if link is not None:
+            pair = link.attach(master)
+        else:
+            pair = veth.create(name, host, netns, conf, request, master, _mtu(host, conf, master))
         bridge.attached()
         assigned, vlan_link = Result(), None
         if ipam is not None:
@@ -54,13 +59,11 @@ def add(request: Request, deliver: Callable[[Result], None]) -> Result:
             vlan_link = bridge.add_gateways(pair.bridge, _gateways(conf, assigned))
         elif conf.dns is not None:
             assigned.dns = conf.dns
-        pod.configure(inner, netns, conf, request, pair, assigned)
-        if not conf.is_link_down:
-            pod.wait_forwarding(host, pair)
-            if conf.enable_dad:
-                pod.wait_dad(inner, netns.socket(addresses.RTMGRP_IPV6_IFADDR), pair, request.ifname)
-            pod.announce(inner, pair, request.ifname)
-        result = _extended(result, assigned, conf, request, pair)
+        if link is not None:
+            link.given = assigned
+        if pair.pod_index:
+            pod.join(host, inner, netns, conf, request, pair, assigned)
+        result = _extended(result, assigned, conf, request, pair, link)
         if vlan_link is not None:
             result.interfaces.append(_host_interface(vlan_link))
         deliver(result)
@@ -95,12 +98,17 @@ def check(request: Request) -> None:
 
 
 def delete(request: Request) -> None:
-    """Remove what ADD made; what is missing is success. The address goes last, and is kept while its link cannot be
-    deleted: whoever got it next would share it."""
+    """Remove what ADD made, give back what it adopted; what is missing is success. The address goes last, and is kept
+    while its link cannot be deleted: whoever got it next would share it."""
     ipam, errors = None, Errors()
     with errors:
         ipam = _delegate(request)
-    veth.delete(Socket(), Netns.open_if_any(request.netns), request)
+    host, netns = Socket(), Netns.open_if_any(request.netns)
+    mine = links.find(host, altname=tag.altname(request.name, request.owner))
+    if mine is not None and adopted.is_adopted(mine):
+        adopted.give_back(host, mine, request)
+    else:
+        veth.delete(host, netns, request, mine)
     errors.throw()
     if ipam is not None:
         ipam.delete()
@@ -208,15 +216,19 @@ def _gateways(conf: VethConf, assigned: Result) -> list[str]:
     return list(dict.fromkeys(f"{ip.gateway}/{ip.address.partition('/')[2]}" for ip in assigned.ips if ip.gateway))
 
 
-def _extended(result: Result, assigned: Result, conf: VethConf, request: Request, pair: veth.Pair) -> Result:
-    """prevResult with our links and addresses behind its own: [bridge, host veth, pod interface]."""
-    first = len(result.interfaces)
-    result.interfaces += [
-        _host_interface(pair.bridge),
-        _host_interface(pair.host),
-        Interface(request.ifname, pair.pod_mac, pair.host.mtu, request.netns),
-    ]
-    result.ips += [IPConfig(ip.address, ip.gateway, first + 2) for ip in assigned.ips]
+def _extended(
+    result: Result, assigned: Result, conf: VethConf, request: Request, pair: veth.Pair, link: adopted.Adopted | None
+) -> Result:
+    """prevResult with our links and addresses behind its own: [bridge, host veth, pod interface]; what was adopted it
+    has already."""
+    result.interfaces.append(_host_interface(pair.bridge))
+    if link is None:
+        result.interfaces += [
+            _host_interface(pair.host),
+            Interface(request.ifname, pair.pod_mac, pair.host.mtu, request.netns),
+        ]
+    interface = link.interface if link is not None else len(result.interfaces) - 1
+    result.ips += [IPConfig(ip.address, ip.gateway, interface) for ip in assigned.ips]
     result.routes += assigned.routes
     if assigned.dns.to_json() or conf.dns is not None:
         result.dns = assigned.dns

@@ -18,6 +18,16 @@ PORT_SECONDS = 3.0  # the reference gives up after 2.6 s
 DAD_SECONDS = 5.0  # RFC 4862: one probe takes 1 to 2 s; the reference waits as long
 
 
+def join(host: Socket, pod: Socket, netns: Netns, conf: VethConf, request: Request, pair: Pair, result: Result) -> None:
+    """All of it. Raises as `configure`, `wait_forwarding` and `wait_dad`."""
+    configure(pod, netns, conf, request, pair, result)
+    if not conf.is_link_down:
+        wait_forwarding(host, pair)
+        if conf.enable_dad:
+            wait_dad(pod, netns.socket(addresses.RTMGRP_IPV6_IFADDR), pair, request.ifname)
+        announce(pod, pair, request.ifname)
+
+
 def configure(pod: Socket, netns: Netns, conf: VethConf, request: Request, pair: Pair, result: Result) -> None:
     """Give the pod's link what the IPAM result says. Raises KernelRefused (100) with the kernel's words."""
     name, index = request.ifname, pair.pod_index
@@ -89,4 +99,6 @@ def announce(pod: Socket, pair: Pair, name: str) -> None:
     already has is a NETDEV_CHANGEADDR, which arp_notify and ndisc_notify answer so. What the kernel sends
     when the link comes up is lost, for the port does not forward yet (plugins#756). A packet socket of our
     own would cost an RCU grace period when it is closed. Before the result: the next plugin may set another MAC."""
-    pod.ask(links.change(f"announce {name}", [("IFLA_ADDRESS", pair.pod_mac)], index=pair.pod_index))
+    message = links.change(f"announce {name}", [("IFLA_ADDRESS", pair.pod_mac)], index=pair.pod_index)
+    message.tolerated = (errno.EBUSY, errno.EOPNOTSUPP)  # an adopted link need not be a veth
+    pod.ask(message)

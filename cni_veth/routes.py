@@ -9,7 +9,7 @@ from cni.result import IPConfig, Route
 from cni_veth.netlink import NLM_F_CREATE, Message, Socket
 from cni_veth.wire import ROUTE, Attrs, Body, Reply
 
-RTM_NEWROUTE, RTM_GETROUTE = 24, 26
+RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
 AF_INET, AF_INET6 = 2, 10
 RT_TABLE_MAIN = 254
 RTPROT_BOOT, RTN_UNICAST, RTN_LOCAL = 3, 1, 2
@@ -39,6 +39,12 @@ def add(index: int, routes: list[Route], name: str) -> list[Message]:
         if not any(same.gw == route.gw for same in groups.setdefault(key, [])):
             groups[key].append(route)
     return [_add(index, group, name) for group in groups.values()]
+
+
+def remove(index: int, routes: list[Route], name: str) -> list[Message]:
+    """The undo of `add`; a missing one is no failure."""
+    added = add(index, routes, name)
+    return [Message(each.body, RTM_DELROUTE, 0, f"undo: {each.what}", (errno.ESRCH,)) for each in added]
 
 
 def default_links(socket: Socket) -> list[int]:

@@ -16,7 +16,8 @@ from cni_veth.wire import Attrs
 
 
 class Pair:
-    """Both ends of a veth: `host` on the bridge, the other one in the pod under its final name.
+    """Both ends of a veth: `host` on the bridge, the other one in the pod under its final name. Of an adopted link
+    (adopted.py) there may be none in the pod: then `pod_index` is 0.
 
     `bridge` is as it is with the port on it: where nobody has set its MTU it takes its ports' lowest.
     """
@@ -28,12 +29,13 @@ class Pair:
         self.pod_mac = pod_mac
 
 
-def refuse_existing(host: Socket, pod: Socket, request: Request) -> None:
-    """SPEC ADD: an error when the interface exists already, or the container has one like it elsewhere."""
-    if links.find(pod, request.ifname) is not None:
+def refuse_existing(host: Socket, pod: Socket, request: Request, has_end: bool = False) -> None:
+    """SPEC ADD: an error when the interface exists already, unless an earlier plugin made it for us (`has_end`), or
+    the container has one like it elsewhere."""
+    if not has_end and links.find(pod, request.ifname) is not None:
         raise _exists(request)
     if links.find(host, altname=tag.altname(request.name, request.owner)) is not None:
-        raise _has_another(request)
+        raise has_another(request)
 
 
 def host_name() -> str:
@@ -59,7 +61,7 @@ def create(name: str, host: Socket, netns: Netns, conf: VethConf, request: Reque
     if answers[0].errno == errno.EEXIST:
         raise _exists(request)
     if answers[2].errno == errno.EEXIST:
-        raise _has_another(request)
+        raise has_another(request)
     for failure in (answer.failure for answer in answers):
         if failure is not None:
             raise failure
@@ -77,11 +79,10 @@ def discard(name: str, host: Socket) -> None:
     host.ask(links.delete(name))
 
 
-def delete(host: Socket, netns: Netns | None, request: Request) -> None:
-    """Delete the pair by its tag, then a veth that has the name in the pod and no other owner's tag: another
+def delete(host: Socket, netns: Netns | None, request: Request, mine: Link | None) -> None:
+    """Delete the pair by its tag (`mine`), then a veth that has the name in the pod and no other owner's tag: another
     version or the reference plugin made it. A link of another kind is not ours. Missing is success."""
     name = tag.altname(request.name, request.owner)
-    mine = links.find(host, altname=name)
     if mine is not None:
         monitors = [(Socket(links.RTMGRP_LINK), mine.index)]
         if netns is not None and mine.peer_index:
@@ -140,7 +141,7 @@ def _exists(request: Request) -> InterfaceConflict:
     )
 
 
-def _has_another(request: Request) -> InterfaceConflict:
+def has_another(request: Request) -> InterfaceConflict:
     return InterfaceConflict(
         f"container {request.container_id} already has a link for {request.ifname} in network {request.name}",
         "an earlier ADD was not followed by its DEL",

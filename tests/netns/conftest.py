@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.netns import earlier as before
 from tests.world import BIN, Node, Plugin, Pod
 from tests.world.server import NOBODY, Server
 
@@ -67,3 +68,21 @@ def ipam(built: None, node: Node) -> Plugin:
 def built() -> None:
     if not (BIN / "cni-veth").exists():
         pytest.skip(f"no executables in {BIN}: run `make build`")
+
+
+@pytest.fixture
+def tap(node: Node, pod: Pod) -> before.Conf:
+    """The result of a plugin that made a tap for a VM."""
+    return before.tap(node, pod)
+
+
+@pytest.fixture
+def pair(node: Node, pod: Pod) -> before.Conf:
+    """The result of a plugin that made a pair between node and pod."""
+    return before.pair(node, pod)
+
+
+@pytest.fixture(params=["tap", "pair"])
+def earlier(request: pytest.FixtureRequest) -> before.Conf:
+    found: before.Conf = request.getfixturevalue(request.param)
+    return found
