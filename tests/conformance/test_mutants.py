@@ -14,8 +14,11 @@ from tests.conformance.mutants.judge import Judge, Verdict
 from tests.conformance.mutants.mutant import Mutant
 
 MUTANTS = mutant.read()
-OTHERS = 4
+OTHERS = 2
 """How many of the cases that a mutant should pass are played; `python -m tests.conformance.mutants` plays them all."""
+
+LUCK = {case.id for case in data.load().cases if case.area in ("concurrency", "killed")}
+TRIES = 4
 
 
 def test_mutants_name_cases_that_exist() -> None:
@@ -55,7 +58,13 @@ def judged(request: pytest.FixtureRequest) -> Iterator[dict[str, Verdict]]:
     mutants = [one for one in MUTANTS if one.id in chosen]
     with Judge() as judge:
         right = judge.right()
-        yield {"": right} | {one.id: verdict for one, verdict in judge.mutants(mutants, right, OTHERS)}
+        verdicts = {one.id: verdict for one, verdict in judge.mutants(mutants, right, OTHERS)}
+        for _ in range(TRIES - 1):  # whether a race is lost, and where a kill hits, is luck
+            unlucky = [one for one in mutants if one.failed_by - verdicts[one.id].failed_by <= LUCK]
+            unlucky = [one for one in unlucky if not one.failed_by <= verdicts[one.id].failed_by]
+            for one, verdict in judge.mutants(unlucky, right, 0):
+                verdicts[one.id].failed |= verdict.failed
+        yield {"": right} | verdicts
 
 
 @pytest.mark.root

@@ -12,7 +12,7 @@ from tests import judge
 
 pytestmark = [pytest.mark.root, pytest.mark.peers]
 KNOWN: dict[str, dict[str, dict[str, Any]]] = json.loads((Path(__file__).parent / "reference.json").read_text())
-"""For each plugin the cases that it fails: why that is its defect, in which versions, and the clauses it is held against.
+"""For each plugin the cases that it fails: why that is its defect, in which versions, and held against which clauses.
 
 "sometimes": what a kill hits is luck.
 """

@@ -82,7 +82,7 @@ def test_a_pair_is_joined_and_its_end_in_the_pod_gets_the_addresses(
 def test_del_needs_no_prev_result_and_is_repeatable(
     node: Node, pod: Pod, plugin: Plugin, earlier: Conf, netns: bool
 ) -> None:
-    """A second one takes a pair for one that lost its tag, like the reference's; its plugin's own DEL is next anyway."""
+    """A second one takes a pair for one that lost its tag, like the reference's; its plugin's DEL is next anyway."""
     env = {} if netns else {"CNI_NETNS": ""}
     result = plugin.add(network(node), pod, earlier).succeeded()
     inner = set(pod.links())

@@ -4,6 +4,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 RIGHT = HERE / "right"
@@ -33,11 +34,9 @@ def read() -> list[Mutant]:
     return [_made(one, right) for one in json.loads((HERE / "mutants.json").read_text())["mutants"]]
 
 
-def _made(one: dict[str, object], right: dict[str, str]) -> Mutant:
+def _made(one: dict[str, Any], right: dict[str, str]) -> Mutant:
     sources, lines = dict(right), set()
-    replacements = one["replacements"]
-    assert isinstance(replacements, list)
-    for replacement in replacements:
+    for replacement in one["replacements"]:
         old = replacement["old"]
         places = [module for module, text in right.items() for _ in range(text.count(old))]
         if len(places) != 1:
@@ -46,9 +45,8 @@ def _made(one: dict[str, object], right: dict[str, str]) -> Mutant:
         first = right[module][: right[module].index(old)].count("\n") + 1
         lines |= {(module, first + number) for number in range(old.count("\n") + 1)}
         sources[module] = sources[module].replace(old, replacement["new"])
-    versions, failed_by = one.get("versions", ["1.1.0"]), one["failed by"]
-    assert isinstance(versions, list) and isinstance(failed_by, list)
-    return Mutant(str(one["id"]), str(one["fault"]), tuple(versions), frozenset(failed_by), sources, frozenset(lines))
+    versions, failed_by = tuple(one.get("versions", ["1.1.0"])), frozenset(one["failed by"])
+    return Mutant(one["id"], one["fault"], versions, failed_by, sources, frozenset(lines))
 
 
 def write(sources: dict[str, str], directory: Path) -> Path:
