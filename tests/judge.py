@@ -66,7 +66,8 @@ def record(judged: Sequence[Judged], page: Path = PAGE) -> None:
         raise ValueError(f"{page} has no {BEGIN} and {END}")
     table = RESULTS / "side-by-side.md"
     compare(judged, "--markdown", str(table))
-    text = table.read_text().replace("\n#", "\n##").removeprefix("# CNI conformance\n")
+    text = table.read_text().partition(f"\n## {judged[0].label}\n")[0]  # each failure's story is for the HTML page
+    text = text.replace("\n#", "\n##").removeprefix("# CNI conformance\n")
     page.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}")
 
 
