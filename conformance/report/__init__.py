@@ -178,6 +178,6 @@ def _rank(counted: tuple[str, int]) -> tuple[bool, int]:
 
 def stopped(document: Document) -> str:
     """Why a session came to an early end; empty if it did not."""
-    found = Counter(run.get("reason", "") for run in document["runs"] if run["verdict"] == "na")
-    parts = [f"{line(reason)} ({n} runs)" for reason, n in found.items() if reason.startswith("not judged: ")]
-    return "; ".join(parts)
+    told = (run.get("reason", "") for run in document["runs"] if run["verdict"] == "na")
+    found = Counter(reason for reason in told if reason.startswith("not judged: "))
+    return "; ".join(f"{line(reason)} ({n} run{'s' * (n > 1)})" for reason, n in found.items())

@@ -5,7 +5,21 @@ from collections.abc import Sequence
 from hashlib import sha256
 from importlib import resources
 
-from conformance.report import SIGN, WORD, conclusion, findings, held, line, name, reasons, short, tally, versions
+from conformance.report import (
+    SIGN,
+    WORD,
+    absent,
+    conclusion,
+    findings,
+    held,
+    line,
+    name,
+    reasons,
+    short,
+    stopped,
+    tally,
+    versions,
+)
 from conformance.report.html_cases import failures, linked, matrix
 from conformance.report.markup import Markup, join, tag
 from conformance.results import LEVELS, Document
@@ -69,7 +83,9 @@ def _card(document: Document) -> Markup:
         "article",
         tag("h2", name(document)),
         tag("p", f"{SIGN[verdict]} {conclusion(document)}", class_=f"verdict {verdict}"),
+        tag("p", early, class_="verdict broken") if (early := stopped(document)) else None,
         tag("div", [_score(document, level) for level in LEVELS], class_="scores"),
+        tag("p", tag("small", left_out)) if (left_out := absent(document)) else None,
         tag("dl", [join(tag("dt", key), tag("dd", line(value))) for key, value in facts]),
     )
 

@@ -134,3 +134,14 @@ def test_fifteen_hundred_runs_make_a_page_of_less_than_a_megabyte() -> None:
 def test_markup_escapes_children_and_attributes() -> None:
     made = markup.tag("a", "<&>", [markup.Markup("<b>"), '"'], class_='"><', data_x="\x00", hidden=True, id=None)
     assert made == '<a class="&quot;&gt;&lt;" data-x="\\x00" hidden>&lt;&amp;&gt;<b>&quot;</a>'
+
+
+def test_a_card_says_what_its_score_leaves_out_and_why_the_session_ended_early() -> None:
+    runs = [
+        run("ports-open", verdict="na", reason="the profile has no host-ports"),
+        run("del-twice", "DEL-3", verdict="na", reason="not judged: the machine has no memory left"),
+    ]
+    texts = [text for _, text in page(document(*runs)).texts]
+    assert "1 not applicable: host-ports (1 case)" in texts
+    assert "not judged: the machine has no memory left (1 run)" in texts
+    assert not [text for _, text in page(document()).texts if "not applicable:" in text or "not judged:" in text]
