@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -176,8 +177,18 @@ class Player:
         for command in template.fill(self.profile.get("before", []), self.names):
             subprocess.run(command, check=True, capture_output=True, timeout=20)
         if daemon := template.fill(self.profile.get("daemon", []), self.names):
-            descendants.spared.add(subprocess.Popen(daemon, stdin=subprocess.DEVNULL).pid)
+            self._start(daemon, template.fill(self.profile.get("daemon makes", ""), self.names))
         self._teach()
+
+    def _start(self, daemon: list[str], makes: str) -> None:
+        """Leave it running; OSError if the file that tells that it is ready does not come."""
+        process = subprocess.Popen(daemon, stdin=subprocess.DEVNULL)
+        descendants.spared.add(process.pid)
+        end = time.monotonic() + CALL_LIMIT
+        while makes and not os.path.exists(makes):
+            if process.poll() is not None or time.monotonic() > end:
+                raise OSError(f"{daemon[0]} did not make {makes}")
+            time.sleep(0.01)
 
     def _pods(self, step: Mapping[str, Any]) -> int:
         """How many pods a step needs."""
