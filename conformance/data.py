@@ -13,6 +13,7 @@ import jsonschema
 from referencing import Registry, Resource
 
 from conformance import template
+from conformance.excerpt import short
 
 VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
 """Every released version of the specification, oldest first."""
@@ -20,8 +21,26 @@ VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
 PATCHES = ("exhausted", "broken store")
 """Keys of a profile that are merge patches, besides its `other patches`."""
 
+FEATURES = (
+    *("interface", "addresses", "routes", "gateway", "bridge", "port", "host-link", "reservation", "store", "many"),
+    *("existing-interface", "forwarding", "masquerade", "firewall-rules", "ipv6", "dns", "dns-capability"),
+    *("loopback", "own-result", "delegates"),
+)
+"""What a profile may list as `features`, besides what its cases ask for."""
+
+CAPABILITIES = (
+    *("portMappings", "ipRanges", "bandwidth", "dns", "ips", "mac", "infinibandGUID", "deviceID", "aliases"),
+    *("cgroupPath", "io.kubernetes.cri.pod-annotations"),
+)
+"""Keys of runtimeConfig that CONVENTIONS.md has."""
+
+RIG = "bridge+veth"
+"""What a chained plugin is called after, unless its profile says otherwise."""
+
 SNAPSHOT_CHECKS = ("concurrency", "fuzz", "killed")
 """Checks that compare snapshots."""
+
+_RELEVANCE = jsonschema.exceptions.by_relevance(strong={"additionalProperties"})  # a wrong key before a missing one
 
 PLACES = ("type", "plugin", "dir", "version", "network", "delegate")
 
@@ -54,6 +73,8 @@ class Data:
     requirements: list[dict[str, Any]]
     cases: list[Case]
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
+    own: tuple[str, ...] = ()
+    """Names of the profiles that are the user's, in the order of their files."""
 
 
 def root() -> Traversable:
@@ -69,13 +90,14 @@ def load(profile_files: Iterable[Path] = ()) -> Data:
         for path in _json_files("cases")
         for case in _read(path, "case")["cases"]
     ]
-    data = Data(
-        written["documents"], written["requirements"], cases, _profiles([*_json_files("profiles"), *profile_files])
-    )
+    own = [_read(path, "profile") for path in profile_files]
+    profiles = _profiles([*(_read(path, "profile") for path in _json_files("profiles")), *own])
+    names = tuple(profile["name"] for profile in own)
+    data = Data(written["documents"], written["requirements"], cases, profiles, names)
     from conformance import soundness  # which needs this module
 
     if found := list(soundness.problems(data)):
-        raise BadData("\n".join(found))
+        raise BadData("\n".join(dict.fromkeys(found)))
     return data
 
 
@@ -95,8 +117,11 @@ def validator(name: str) -> Any:
 
 def wrong(name: str, document: Any) -> str:
     """What a document violates of that schema; empty if nothing."""
-    error = jsonschema.exceptions.best_match(validator(name).iter_errors(document))
-    return "" if error is None else f"{error.json_path}: {error.message[:300]}"
+    error = jsonschema.exceptions.best_match(validator(name).iter_errors(document), key=_RELEVANCE)
+    if error is None:
+        return ""
+    alternatives = dict.fromkeys(one.message for one in error.context or [error])
+    return f"{error.json_path}: {short('; '.join(alternatives), 300)}"
 
 
 def in_range(version: str, limits: str | None) -> bool:
@@ -142,8 +167,8 @@ def _read(path: Traversable, schema: str) -> dict[str, Any]:
     return dict(document)
 
 
-def _profiles(files: Iterable[Traversable]) -> dict[str, dict[str, Any]]:
-    written = {profile["name"]: profile for profile in (_read(file, "profile") for file in files)}
+def _profiles(read: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    written = {profile["name"]: profile for profile in read}
 
     def extended(name: str, below: tuple[str, ...] = ()) -> dict[str, Any]:
         if name not in written or name in below:
@@ -154,4 +179,7 @@ def _profiles(files: Iterable[Traversable]) -> dict[str, dict[str, Any]]:
         patch = {key: value for key, value in profile.items() if key != "extends"}
         return dict(template.merge(extended(profile["extends"], (*below, name)), patch))
 
-    return {name: extended(name) for name in written}
+    def furnished(profile: dict[str, Any]) -> dict[str, Any]:
+        return {"rig": RIG, **profile} if profile.get("kind") == "chained" else profile
+
+    return {name: furnished(extended(name)) for name in written}

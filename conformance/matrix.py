@@ -86,7 +86,7 @@ def _na(case: Case, version: str, proves: Sequence[str], profile: Mapping[str, A
         return f"nothing that the case proves binds in {version}"
     if profile["kind"] not in spec.get("kinds", [profile["kind"]]):
         return f"for plugins of kind {' or '.join(spec['kinds'])}"
-    return _lacks(case, profile) or _unseen(case, profile)
+    return _lacks(case, profile) or _unrigged(case, profile) or _unseen(case, profile)
 
 
 def _lacks(case: Case, profile: Mapping[str, Any]) -> str:
@@ -104,6 +104,23 @@ def _lacks(case: Case, profile: Mapping[str, Any]) -> str:
         if feature in has:
             return f"the profile has {feature}"
     return ""
+
+
+def _unrigged(case: Case, profile: Mapping[str, Any]) -> str:
+    """A chained plugin of which the suite makes no surroundings: what asks for these, or for their prevResult."""
+    if profile["kind"] != "chained" or profile.get("rig") != "none":
+        return ""
+    has_result = "prevResult" in profile["config"]
+    return "the profile has no rig" if any(_asks_for_rig(step, has_result) for step in case.steps) else ""
+
+
+def _asks_for_rig(step: Mapping[str, Any], has_result: bool) -> bool:
+    if "call" not in step:
+        return "remember" not in step
+    expect = step.get("expect", {})
+    may_fail = expect.get("exit") in ("error", "any") or bool({"code", "mentions"} & expect.keys())
+    is_attached = step["call"] in ("ADD", "CHECK", "DEL")
+    return bool({"pod", "node"} & expect.keys()) or (is_attached and not may_fail and not has_result)
 
 
 def _unseen(case: Case, profile: Mapping[str, Any]) -> str:

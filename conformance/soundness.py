@@ -1,11 +1,14 @@
 """Whether requirements, cases and profiles fit together: what they name is there, and once."""
 
+import inspect
 import pkgutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from importlib import import_module
 from typing import Any
 
-from conformance import change, checks, data, disturb, template
+from conformance import change, checks, data, disturb, subset, template
 from conformance.data import Case, Data
 
 
@@ -34,21 +37,76 @@ def problems(session: Data) -> Iterator[str]:
         )
         yield from _unremembered(case)
         yield from _undone(case)
+        yield from _incomparable(case)
+    yield from _unknown_needs(session)
     for name, profile in session.profiles.items():
-        if not {"name", "type"} <= profile.get("config", {}).keys() or "kind" not in profile:
-            yield f"profile {name}: kind, config.name and config.type are needed"
-        for waiver in profile.get("waivers", []):
-            if waiver["requirement"] not in known:
-                yield f"profile {name}: a waiver for {waiver['requirement']}, which is no requirement"
+        yield from (f"profile {name}: {text}" for text in _of_profile(profile, session, known))
+
+
+def _of_profile(profile: Mapping[str, Any], session: Data, requirements: set[str]) -> Iterator[str]:
+    if not {"name", "type"} <= profile.get("config", {}).keys() or "kind" not in profile:
+        yield "kind, config.name and config.type are needed"
+    asked = {need for case in session.cases for key in ("needs", "without") for need in case.spec.get(key, [])}
+    for kind, words, known in (
+        ("feature", profile.get("features", []), {*data.FEATURES, *asked}),
+        ("capability", profile.get("capabilities", {}), {*data.CAPABILITIES, *asked}),
+    ):
+        yield from (f"no {kind} {word}; there are {', '.join(sorted(known))}" for word in words if word not in known)
+    for waiver in profile.get("waivers", []):
+        if waiver["requirement"] not in requirements:
+            yield f"a waiver for {waiver['requirement']}, which is no requirement"
+        for pattern in waiver.get("cases", []):
+            if not any(fnmatchcase(case.id, pattern) for case in session.cases):
+                yield f"a waiver for the cases {pattern}, which are none"
+
+
+def _unknown_needs(session: Data) -> Iterator[str]:
+    parts = ("features", "capabilities", "vars", "other patches")
+    offered = {name for profile in session.profiles.values() for part in parts for name in profile.get(part, [])}
+    known = {*data.FEATURES, *data.CAPABILITIES, *data.PATCHES, "bad configs", *offered}
+    for case in session.cases:
+        named = [*case.spec.get("needs", []), *case.spec.get("without", [])]
+        yield from (f"case {case.id}: no profile has the feature {name}" for name in named if name not in known)
 
 
 def _undone(case: Case) -> Iterator[str]:
     known = {module.name for module in pkgutil.iter_modules(checks.__path__)}
+    changes = {**change.CATALOGUE, **disturb.CATALOGUE}
     for step in case.steps:
-        if "change" in step and step["change"] not in {*change.CATALOGUE, *disturb.CATALOGUE}:
-            yield f"case {case.id}: nothing changes by {step['change']}"
-        if "check" in step and step["check"] not in known:
-            yield f"case {case.id}: there is no check {step['check']}"
+        function: Callable[..., Any] | None = None
+        if "change" in step:
+            function = changes.get(step["change"])
+            if function is None:
+                yield f"case {case.id}: nothing changes by {step['change']}"
+        elif "check" in step:
+            if step["check"] in known:
+                function = import_module(f"conformance.checks.{step['check']}").check
+            else:
+                yield f"case {case.id}: there is no check {step['check']}"
+        if function is not None:
+            _, *takes = inspect.signature(function).parameters
+            for name in step.get("args", {}).keys() - takes:
+                told = f"it takes {', '.join(takes)}" if takes else "it takes none"
+                yield f"case {case.id}: {step.get('change') or step['check']} has no argument {name}; {told}"
+
+
+def _incomparable(case: Case) -> Iterator[str]:
+    """Operators of a subset that are none, or refer to a pod that no ADD is for."""
+    added = {str(step.get("pod", 1)) for step in case.steps if step.get("call") == "ADD"}
+    for step in case.steps:
+        for name, value in _operators(step.get("expect", {})):
+            if name not in subset.OPERATORS:
+                yield f"case {case.id}: no operator {name}; there are {', '.join(subset.OPERATORS)}"
+            elif name == "$same" and (pod := str(value).partition(".")[0]) not in added:
+                yield f"case {case.id}: $same {value}: no ADD is for pod {pod}"
+
+
+def _operators(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        yield from ((key, item) for key, item in value.items() if key.startswith("$") and not key.startswith("${"))
+        yield from (found for item in value.values() for found in _operators(item))
+    elif isinstance(value, list):
+        yield from (found for item in value for found in _operators(item))
 
 
 def _unremembered(case: Case) -> Iterator[str]:

@@ -87,7 +87,7 @@ class Player:
             rig.renew(self.world, pod)
         env = self.environment(step)
         stdin = template.fill(step["stdin"], self.names) if "stdin" in step else json.dumps(self.config(step))
-        return Calling(self.world.executable, step["call"], env, stdin)
+        return Calling(self.world.executable, _verb(step), env, stdin)
 
     def keep(self, step: Mapping[str, Any], outcome: Outcome) -> None:
         """Remember the result of an ADD that succeeded, and a call that hung."""
@@ -129,9 +129,9 @@ class Player:
         elif "each" in step:
             for pod, one in enumerate(self.profile[step["each"]], step.get("pod", 1)):
                 if data.in_range(self.version, one.get("versions")):
-                    yield from self._judged(number, _with(step, one, pod), f"call {step['call']} ({one['name']})")
+                    yield from self._judged(number, _with(step, one, pod), f"call {_verb(step)} ({one['name']})")
         else:
-            yield from self._judged(number, step, f"call {step['call']}" if step["call"] else "call without a verb")
+            yield from self._judged(number, step, f"call {_verb(step)}")
 
     def _judged(self, number: int, step: Mapping[str, Any], what: str) -> Iterator[tuple[str, Complaint]]:
         if "delegate" in step:
@@ -219,6 +219,11 @@ def limit(setting: Setting, plan: Plan) -> float:
     """Seconds for a run: what the case says, or else enough for each of its calls to use its own up."""
     calls = sum(len(setting.profile[step["each"]]) if "each" in step else 1 for step in plan.case.steps)
     return float(plan.case.spec.get("limit", CALL_LIMIT * (calls + 2)))
+
+
+def _verb(step: Mapping[str, Any]) -> str:
+    """CNI_COMMAND of a call, which a case may have replaced by what is no verb."""
+    return str(step.get("env", {}).get("CNI_COMMAND", step["call"]) or "without a verb")
 
 
 def _with(step: Mapping[str, Any], one: Mapping[str, Any], pod: int) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from typing import Any
 
 _NOTHING = object()
 
+OPERATORS = ("$len", "$absent", "$same")
+
 
 def mismatches(wanted: Any, found: Any, results: Mapping[int, Any], path: str = "") -> list[str]:
     """What is not so, each with its dotted path. Objects may have more keys, and each element of a list must match one.

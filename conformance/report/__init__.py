@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from conformance.excerpt import ending as ending
+from conformance.excerpt import short as short
 from conformance.results import LEVELS, VERDICTS, Document
 
 FORMATS = ("json", "junit", "markdown", "html", "badge")
@@ -42,11 +44,6 @@ def plain(text: str) -> str:
 def line(text: str) -> str:
     """`plain` on one line."""
     return " ".join(plain(text).split())
-
-
-def short(text: str, limit: int) -> str:
-    """At most `limit` characters, and how many more there are."""
-    return text if len(text) <= limit else f"{text[:limit]}… ({len(text) - limit} more)"
 
 
 def name(document: Document) -> str:

@@ -1,4 +1,6 @@
+import json
 import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -138,8 +140,106 @@ def test_the_suite_s_own_data_is_sound() -> None:
         ({"steps": [{"call": "ADD", "expect": {"unchanged": "s"}}]}, "nothing remembered as 's'"),
         ({"steps": [{"change": "of-nothing"}]}, "nothing changes by of-nothing"),
         ({"steps": [{"check": "of_nothing"}]}, "there is no check of_nothing"),
+        ({"needs": ["adresses"]}, "no profile has the feature adresses"),
+        ({"without": ["adresses"]}, "no profile has the feature adresses"),
+        (
+            {"steps": [{"change": "forwarding-off", "args": {"on": 1}}]},
+            "forwarding-off has no argument on; it takes none",
+        ),
+        (
+            {"steps": [{"change": "link-removed", "args": {"link": "x"}}]},
+            "link-removed has no argument link; it takes pod, ifname",
+        ),
+        ({"steps": [{"check": "killed", "args": {"times": 1}}]}, "killed has no argument times; it takes kills, seed"),
+        (
+            {"steps": [{"call": "ADD", "expect": {"result": {"ips": {"$length": 2}}}}]},
+            "no operator $length; there are $len, $absent, $same",
+        ),
+        (
+            {"steps": [{"call": "ADD", "expect": {"result": {"ips": [{"$same": "2.ips"}]}}}]},
+            "$same 2.ips: no ADD is for pod 2",
+        ),
     ],
 )
 def test_a_case_that_refers_to_nothing_is_refused(case: dict[str, Any], problem: str) -> None:
     spec = {"id": "a-case", "title": "t", "proves": ["ADD-1"], "steps": [{"call": "ADD"}], **case}
     assert list(soundness.problems(Data([], REQUIREMENTS, [Case("area", spec)]))) == [f"case a-case: {problem}"]
+
+
+@pytest.mark.parametrize(
+    ("profile", "problem"),
+    [
+        ({"features": ["adresses"]}, "no feature adresses; there are "),
+        ({"capabilities": {"Mac": True}}, "no capability Mac; there are "),
+        (
+            {"waivers": [{"requirement": "ADD-1", "cases": ["a-case", "of-none-*"], "reason": "by design"}]},
+            "a waiver for the cases of-none-*, which are none",
+        ),
+    ],
+)
+def test_a_profile_that_refers_to_nothing_is_refused(profile: dict[str, Any], problem: str) -> None:
+    case = Case("area", {"id": "a-case", "title": "t", "proves": ["ADD-1"], "steps": [{"call": "ADD"}]})
+    (found,) = soundness.problems(Data([], REQUIREMENTS, [case], {"p": {**PROFILE, **profile}}))
+    assert found.startswith(f"profile p: {problem}")
+
+
+CHAINED: dict[str, Any] = {"name": "p", "kind": "chained", "config": {"name": "n", "type": "t"}, "rig": "none"}
+
+
+@pytest.mark.parametrize(
+    ("steps", "is_played", "is_played_with_result"),
+    [
+        ([{"call": "VERSION"}], True, True),
+        ([{"call": "ADD", "stdin": "{", "expect": {"exit": "error"}}], True, True),
+        ([{"call": "ADD"}], False, True),
+        ([{"call": "CHECK", "expect": {"exit": 0}}], False, True),
+        ([{"call": "ADD", "expect": {"exit": 0, "pod": {"is": "up"}}}], False, False),
+        ([{"call": "ADD"}, {"change": "link-down"}], False, False),
+        ([{"check": "killed"}], False, False),
+    ],
+)
+def test_what_needs_a_rig_does_not_apply_without(
+    steps: list[dict[str, Any]], is_played: bool, is_played_with_result: bool
+) -> None:
+    with_result = {**CHAINED, "config": {**CHAINED["config"], "prevResult": {}}}
+    assert reason(profile=CHAINED, steps=steps) == ("" if is_played else "the profile has no rig")
+    assert reason(profile=with_result, steps=steps) == ("" if is_played_with_result else "the profile has no rig")
+    assert reason(profile={**CHAINED, "rig": data.RIG}, steps=steps) == ""
+
+
+def test_a_chained_profile_has_a_rig_unless_it_says_otherwise(tmp_path: Path) -> None:
+    for rig, wanted in ((None, data.RIG), ("none", "none")):
+        written = {**CHAINED, "rig": rig} if rig else {key: CHAINED[key] for key in ("name", "kind", "config")}
+        (tmp_path / "p.json").write_text(json.dumps(written))
+        known = data.load([tmp_path / "p.json"])
+        assert known.profiles["p"]["rig"] == wanted
+        assert known.own == ("p",)
+
+
+@pytest.mark.parametrize(
+    ("step", "says"),
+    [
+        ({"cal": "ADD"}, "'cal' was unexpected"),
+        ({"call": "ADD", "ifnam": "eth1"}, "'ifnam' was unexpected"),
+        ({"change": "link-down", "arg": {}}, "'arg' was unexpected"),
+        ({"call": "DELETE"}, "'DELETE' is not one of"),
+        ({"call": "ADD", "expect": {"exit": "eror"}}, "'eror' is not one of ['error', 'any']"),
+        ({"call": "ADD", "change": "link-down"}, "'call' was unexpected"),
+        ({}, "'call' is a required property"),
+    ],
+)
+def test_a_wrong_step_is_told_by_its_wrong_key(step: dict[str, Any], says: str) -> None:
+    case = {"id": "a-case", "title": "a title that says it", "proves": ["ADD-1"], "steps": [step]}
+    text = data.wrong("case", {"cases": [case]})
+    assert says in text and text.startswith("$.cases[0].steps[0]")
+
+
+def test_a_profile_without_a_config_is_told_so() -> None:
+    assert data.wrong("profile", {"name": "p", "kind": "main"}) == "$: 'config' is a required property"
+    assert data.wrong("profile", {"name": "p", "extends": "bridge"}) == ""
+
+
+def test_what_is_wrong_in_two_places_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(soundness, "problems", lambda known: ["the same", "the same"])
+    with pytest.raises(data.BadData, match=r"\Athe same\Z"):
+        data.load()

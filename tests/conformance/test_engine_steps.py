@@ -159,3 +159,9 @@ def test_the_recording_delegate_answers_and_is_judged(tmp_path: Path) -> None:
     failing = {"call": "DEL", "delegate": {"DEL": {"error": {"code": 118, "msg": "no"}}}, "expect": {"code": 118}}
     assert failures(tmp_path, failing, script=script) == []
     assert failures(tmp_path, {**step, "expect": {"delegate": {"verbs": ["ADD", "DEL"]}}}, script=script)
+
+
+def test_what_is_no_verb_is_called_by_the_environment(tmp_path: Path) -> None:
+    step = {"call": "ADD", "env": {"CNI_COMMAND": "FROBNICATE"}, "expect": {"exit": "error"}}
+    (found,) = failures(tmp_path, step)
+    assert found["what"] == "call FROBNICATE"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from conformance import arguments, data
+from conformance import arguments, data, soundness, template
 from conformance.report import FORMATS
 from conformance.steps import CHANGES
 
@@ -37,6 +37,13 @@ def test_the_example_of_a_profile_is_one() -> None:
     assert PROFILE["extends"] in data.load().profiles
     known = {requirement["id"] for requirement in data.load().requirements}
     assert {waiver["requirement"] for waiver in PROFILE["waivers"]} <= known
+    with_it = data.Data([], data.load().requirements, data.load().cases, {**data.load().profiles, "my-net": merged()})
+    assert list(soundness.problems(with_it)) == []
+
+
+def merged() -> dict[str, Any]:
+    extended: dict[str, Any] = template.merge(data.load().profiles[PROFILE["extends"]], PROFILE)
+    return extended
 
 
 def test_the_example_of_a_case_is_one() -> None:
@@ -61,7 +68,8 @@ def test_every_change_is_named() -> None:
 
 def test_every_feature_that_a_case_asks_for_is_named() -> None:
     session = data.load()
-    named = {name for case in session.cases for name in case.spec.get("needs", [])}
+    named = {name for case in session.cases for key in ("needs", "without") for name in case.spec.get(key, [])}
+    named |= {*data.FEATURES, *data.CAPABILITIES}
     for profile in session.profiles.values():
         for key in ("capabilities", "vars", "other patches"):
             named -= set(profile.get(key, {}))
