@@ -92,6 +92,20 @@ class Index:
         self.settle(mtime)
         self.is_current = True
 
+    def drift(self, found: dict[str, bytes]) -> list[str]:
+        """What it says of these files, name -> content, that is not so, a sentence each. Only of a current one."""
+        wanted: dict[str, list[str]] = {}
+        for name, content in found.items():
+            if content:
+                wanted.setdefault(_key(content), []).append(name)
+        keys = sorted({*wanted, *os.listdir(self._fd)})
+        pairs = [(key, sorted(self._of(key)), sorted(wanted.get(key, []))) for key in keys]
+        return [
+            f"entry {key} names {here or 'nothing'}, should name {there or 'nothing'}"
+            for key, here, there in pairs
+            if here != there
+        ]
+
     def _of(self, key: str) -> list[str]:
         if key not in self._names:
             self._names[key] = []

@@ -94,9 +94,10 @@ def is_waited_for(lock: Path) -> bool:
 
 
 @pytest.mark.parametrize("args", ["", "IP=10.1.0.2", "IP=10.1.0.2,fd00::2", "IP=10.1.0.5,fd00::2"])
-def test_repeated_add_fails_and_keeps_the_live_lease(ipam: Plugin, node: Node, args: str) -> None:
+def test_strict_repeated_add_fails_and_keeps_the_live_lease(ipam: Plugin, node: Node, args: str) -> None:
     """The reference's clean-up after the refusal releases everything that the owner has."""
     conf = node.network(*BOTH)
+    conf["ipam"]["strictAdd"] = True
     ipam.add(conf, POD).succeeded()
     before = files(node.store / "net").keys()
     ipam.add(conf, POD, args=args).failed(102)

@@ -11,8 +11,9 @@ import pytest
 
 from cni.errors import TryAgainLater
 from ipam.directory import CLOCK_LAG
+from ipam.lease import Owner
 from ipam.ranges import IP, parse_ip
-from ipam.store import Owner, Store
+from ipam.store import Store
 from tests.unit.ipam_disk import INDEXES, Listings, files, make, reopen
 
 POD, OTHER = ("c1", "eth0"), ("c2", "eth0")
