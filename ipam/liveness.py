@@ -26,10 +26,11 @@ LINKS = "/proc/thread-self/net/dev"  # by names, and no request_module() for tho
 class Liveness:
     """The boot and the links of now. To be made after the leases were listed: what came since is then no garbage."""
 
-    __slots__ = ("_boot", "_links", "_netns")
+    __slots__ = ("_boot", "_entries", "_links", "_netns")
 
     def __init__(self) -> None:
-        self._boot = facts.boot_id()
+        self._boot = facts.boot()
+        self._entries: dict[str, dict[int, list[str]] | None] = {}  # of the directories asked for
         self._netns = facts.own_netns()
         self._links = _links()
 
@@ -41,9 +42,17 @@ class Liveness:
             return EARLIER_BOOT
         if not found.netns or not found.link or found.link_netns != self._netns:
             return ""
-        if self._links is None or found.link in self._links or not _leads_elsewhere(found.path, found.netns):
+        if self._links is None or found.link in self._links or self._may_lead_there(found):
             return ""
         return GONE
+
+    def _may_lead_there(self, found: Facts) -> bool:
+        if found.directory not in self._entries:
+            self._entries[found.directory] = _entries(found.directory)
+        entries = self._entries[found.directory]
+        if entries is None:
+            return True
+        return any(_may_be(f"{found.directory}/{name}", found.netns) for name in entries.get(found.entry, ()))
 
 
 def dead(records: dict[IP, Record], proofs: tuple[str, ...] = (EARLIER_BOOT, GONE)) -> dict[IP, Record]:
@@ -65,11 +74,23 @@ def _links() -> set[str] | None:
     return {line.rpartition(":")[0].strip() for line in lines if line}
 
 
-def _leads_elsewhere(path: str, netns: str) -> bool:
+def _entries(path: str) -> dict[int, list[str]] | None:
+    """The names in a directory by their digests; None where that cannot be known."""
+    found: dict[int, list[str]] = {}
     try:
-        status = os.stat(path)
+        for name in os.listdir(path):
+            found.setdefault(facts.digest(name), []).append(name)
     except (FileNotFoundError, NotADirectoryError):
-        return True
+        return {}
     except (OSError, ValueError):
+        return None
+    return found
+
+
+def _may_be(path: str, netns: int) -> bool:
+    try:
+        return facts.inode(os.stat(path)) == netns
+    except FileNotFoundError:
         return False
-    return f"{status.st_dev}:{status.st_ino}" != netns
+    except OSError:
+        return True

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from ipam import facts
+from ipam.facts import Facts
 from tests.world import PEERS, Node, Plugin, Pod
 from tests.world.server import until
 
-FACTS = "user.cni-ipam"
 ARGS = "IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-0"
 
 
@@ -20,8 +21,22 @@ def two_ips(node: Node, **keys: Any) -> dict[str, Any]:
     return node.network(ipam={"type": "cni-ipam", "dataDir": str(node.store), "ranges": ranges, **keys})
 
 
-def facts(node: Node, ip: str) -> list[str]:
-    return os.getxattr(node.store / "net" / ip, FACTS).decode().split(" ", 6)
+def read(node: Node, ip: str) -> Facts:
+    with open(node.store / "net" / ip) as lease:
+        found = facts.read(lease.fileno())
+    assert found is not None
+    return found
+
+
+def change(node: Node, *ips: str, **changed: Any) -> None:
+    """Facts of these leases."""
+    for ip in ips:
+        with open(node.store / "net" / ip) as lease:
+            found = facts.read(lease.fileno())
+            assert found is not None
+            for name, value in changed.items():
+                setattr(found, name, value)
+            assert facts.write(lease.fileno(), found)
 
 
 def address(result: dict[str, Any]) -> str:
@@ -34,22 +49,19 @@ def host_link(result: dict[str, Any]) -> str:
 
 def age(node: Node, *ips: str) -> None:
     """As if the node had booted since these were given."""
-    for ip in ips:
-        words = facts(node, ip)
-        words[1] = "11111111-2222-3333-4444-555555555555"
-        os.setxattr(node.store / "net" / ip, FACTS, " ".join(words).encode())
+    change(node, *ips, boot=facts.digest("an earlier boot"))
 
 
 def test_a_lease_says_what_it_is_for(node: Node, plugin: Plugin) -> None:
     pod = node.pod()
     result = plugin.add(two_ips(node), pod, args=ARGS).succeeded()
-    version, boot, netns, link, _, name, path = facts(node, "10.1.0.2")
-    own = os.stat(pod.path)
+    found = read(node, "10.1.0.2")
     with open("/proc/sys/kernel/random/boot_id") as file:
-        assert (version, boot) == ("1", file.read().strip())
-    assert netns == f"{own.st_dev}:{own.st_ino}"
-    assert link == f"{host_link(result)}@{os.stat(node.path).st_ino}"
-    assert (name, path) == ("shop/web-0", pod.path)
+        assert found.boot == facts.digest(file.read().strip())
+    assert (found.netns, found.directory) == (os.stat(pod.path).st_ino, os.path.dirname(pod.path))
+    assert found.entry == facts.digest(os.path.basename(pod.path))
+    assert (found.link, found.link_netns) == (host_link(result), os.stat(node.path).st_ino)
+    assert found.pod == "shop/web-0"
     assert (node.store / "net/10.1.0.2").read_bytes() == f"{pod.container_id}\r\neth0".encode()
 
 
@@ -94,9 +106,7 @@ def test_who_looks_from_another_namespace_proves_nothing(node: Node, plugin: Plu
     conf = two_ips(node)
     for ip in ("10.1.0.2", "10.1.0.3"):
         plugin.add(conf, node.pod()).succeeded()
-        words = facts(node, ip)
-        words[2], words[3], words[6] = "4:1", "veth-gone@1", "/nonexistent"
-        os.setxattr(node.store / "net" / ip, FACTS, " ".join(words).encode())
+        change(node, ip, netns=1, link="veth-gone", link_netns=1, directory="/nonexistent")
     plugin.add(conf, node.pod()).failed(102)
     assert len(node.leases()) == 2
 

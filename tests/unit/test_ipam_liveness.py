@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,27 +14,28 @@ from ipam.facts import Facts
 from ipam.lease import Record
 from ipam.liveness import EARLIER_BOOT, GONE, Liveness
 from ipam.ranges import parse_ip
+from tests.unit.ipam_call import ipam_request
 from tests.unit.ipam_disk import fail_with
 
 OWN = "/proc/thread-self/ns/net"
 NO_LINK = "veth-gone"
+NETNS = 4026530000
+EARLIER = facts.digest("an earlier boot")
 
 
-def lease(**changed: str) -> Facts:
+def lease(path: str = "/run/netns/gone", **changed: int | str) -> Facts:
     """Of this boot; its namespace's path and its link are gone."""
-    known = {
-        "boot": facts.boot_id(), "netns": "4:4026530000", "link": NO_LINK, "link_netns": facts.own_netns(), "pod": "",
-        "path": "/run/netns/gone",
-    } | changed  # fmt: skip
-    return Facts(known["boot"], known["netns"], known["link"], known["link_netns"], 7, known["pod"], known["path"])
+    known = facts.of(ipam_request("ADD", netns=path))
+    known.netns, known.link, known.link_netns = NETNS, NO_LINK, facts.own_netns()
+    for name, value in changed.items():
+        setattr(known, name, value)
+    return known
 
 
 def test_of_an_earlier_boot() -> None:
     now = Liveness()
-    assert now.death(lease(boot="11111111-2222-3333-4444-555555555555")) == EARLIER_BOOT
-    assert (
-        now.death(lease(boot="11111111-2222-3333-4444-555555555555", netns="", link="", link_netns="")) == EARLIER_BOOT
-    )
+    assert now.death(lease(boot=EARLIER)) == EARLIER_BOOT
+    assert now.death(lease(boot=EARLIER, netns=0, link="", link_netns=0)) == EARLIER_BOOT
 
 
 def test_namespace_and_link_are_gone() -> None:
@@ -47,11 +49,11 @@ def test_namespace_and_link_are_gone() -> None:
     [
         {"link": "lo"},
         {"path": OWN, "netns": facts.netns(OWN)},
-        {"link_netns": "1"},
-        {"boot": ""},
-        {"netns": ""},
+        {"link_netns": 1},
+        {"boot": 0},
+        {"netns": 0},
         {"link": ""},
-        {"link_netns": ""},
+        {"link_netns": 0},
     ],
     ids=[
         "link is there",
@@ -63,15 +65,32 @@ def test_namespace_and_link_are_gone() -> None:
         "no place",
     ],
 )
-def test_with_one_proof_missing_it_lives(changed: dict[str, str]) -> None:
+def test_with_one_proof_missing_it_lives(changed: dict[str, Any]) -> None:
     assert Liveness().death(lease(**changed)) == ""
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.ELOOP, errno.EIO])
-def test_a_path_that_cannot_be_looked_at_proves_nothing(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+@pytest.mark.parametrize("call", ["stat", "listdir"])
+def test_a_path_that_cannot_be_looked_at_proves_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: int, call: str
+) -> None:
+    (tmp_path / "pod").write_text("")
+    known = lease(str(tmp_path / "pod"))
     now = Liveness()
-    monkeypatch.setattr(os, "stat", fail_with(number))
-    assert now.death(lease()) == ""
+    assert now.death(known) == GONE
+    now = Liveness()
+    monkeypatch.setattr(os, call, fail_with(number))
+    assert now.death(known) == ""
+
+
+def test_names_of_one_digest_are_all_looked_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(facts, "digest", lambda text: 7)
+    for name in "abc":
+        (tmp_path / name).write_text("")
+    known = lease(str(tmp_path / "b"), netns=facts.netns(str(tmp_path / "b")))
+    assert Liveness().death(known) == ""
+    (tmp_path / "b").unlink()
+    assert Liveness().death(known) == GONE
 
 
 def test_links_that_cannot_be_read_prove_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +99,7 @@ def test_links_that_cannot_be_read_prove_nothing(monkeypatch: pytest.MonkeyPatch
 
 
 def test_an_unknown_boot_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = lease(boot="11111111-2222-3333-4444-555555555555")
+    known = lease(boot=EARLIER)
     monkeypatch.setattr(facts, "BOOT_ID", "/nonexistent")
     assert Liveness().death(known) == ""
 

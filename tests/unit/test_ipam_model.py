@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from cni.errors import AddressUnavailable, CheckFailed
-from ipam import plugin
+from ipam import facts, plugin
 from tests.unit import ipam_call
 from tests.unit.ipam_world import HostLocal, World
 
@@ -36,6 +36,9 @@ class Lease:
 
 
 class Model(RuleBasedStateMachine):
+    operations = 0
+    """How many all runs together have made."""
+
     @initialize(v6=st.booleans())
     def begin(self, v6: bool) -> None:
         self.directory = Path(tempfile.mkdtemp())
@@ -143,7 +146,7 @@ class Model(RuleBasedStateMachine):
         except AddressUnavailable:
             pass
         after = self.on_disk()
-        for ip in self.leases.keys() - after.keys():
+        for ip in [ip for ip, lease in self.leases.items() if after.get(ip) != f"{lease.pod}\r\neth0".encode()]:
             assert self.is_dead(ip) and self.reclaims, f"{ip} was lost"
             del self.leases[ip]
         for ip in after.keys() - self.leases.keys():
@@ -157,15 +160,13 @@ class Model(RuleBasedStateMachine):
 
     def described(self, ip: str, pod: str, link: str) -> Lease:
         """Killed in a repeated ADD: the old facts, or the new ones."""
-        attribute = os.getxattr(self.network / ip, "user.cni-ipam").decode().split(" ") if self.has_facts(ip) else []
-        if not attribute:
+        with (self.network / ip).open() as file:
+            known = facts.read(file.fileno())
+        if known is None:
             return Lease(pod)
-        name = attribute[3].partition("@")[0]
-        assert name in (link, self.leases[ip].link)
-        return Lease(pod, attribute[1], name)
-
-    def has_facts(self, ip: str) -> bool:
-        return "user.cni-ipam" in os.listxattr(self.network / ip)
+        assert known.link in (link, self.leases[ip].link)
+        boots = {facts.digest(boot): boot for boot in (self.world.boot, self.leases[ip].boot)}
+        return Lease(pod, boots[known.boot], known.link)
 
     @rule(pod=PODS)
     def delete(self, pod: str) -> None:
@@ -246,8 +247,10 @@ class Model(RuleBasedStateMachine):
     @invariant()
     def the_store_is_the_dictionary(self) -> None:
         if hasattr(self, "world"):
+            Model.operations += 1
             expected = {ip: f"{lease.pod}\r\neth0".encode() for ip, lease in self.leases.items()}
             assert self.on_disk() == expected
+            assert self.world.drift() == []
 
 
 Model.TestCase.settings = settings(

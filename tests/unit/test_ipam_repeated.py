@@ -76,7 +76,7 @@ def test_the_lease_is_described_anew(ipam: Conf, network: Path, tmp_path: Path) 
     add(single(ipam), netns="/proc/1/ns/net", host_link="new0")
     found = facts.decode(os.getxattr(network / "10.1.2.2", facts.ATTRIBUTE))
     assert found is not None
-    assert (found.link, found.path, found.netns) == ("new0", "/proc/1/ns/net", facts.netns("/proc/1/ns/net"))
+    assert (found.link, found.directory, found.netns) == ("new0", "/proc/1/ns", facts.netns("/proc/1/ns/net"))
 
 
 def test_what_cannot_be_described_anew_is_not_described(

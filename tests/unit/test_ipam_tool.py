@@ -73,7 +73,7 @@ def write(network: Path, name: str, content: bytes = b"c1\r\neth0", age: int = 0
     path.write_bytes(content)
     when = int(time.time()) - age
     if boot:
-        known = facts.Facts(boot, "4:1", "veth1", "1", when, "shop/old-0", "/run/netns/old")
+        known = facts.Facts(facts.digest(boot), 1, "veth1", 1, when, "shop/old-0", "/run/netns", 1)
         os.setxattr(path, facts.ATTRIBUTE, facts.encode(known))
     os.utime(path, (when, when))
 
@@ -105,7 +105,7 @@ def test_list_can_be_limited_and_is_json_for_programs(tool: Tool, ipam: Conf, ne
     [dead] = tool("list", "--json", "--state", "dead").json
     assert dead | {"since": 0} == {
         "network": "net1", "ip": "10.1.2.77", "pod": "shop/old-0", "containerID": "c2", "ifname": "eth1",
-        "netns": "/run/netns/old", "hostLink": "veth1", "bootID": EARLIER, "since": 0, "state": "dead",
+        "netnsDir": "/run/netns", "netnsInode": 1, "hostLink": "veth1", "since": 0, "state": "dead",
         "death": "of an earlier boot",
     }  # fmt: skip
 
@@ -117,7 +117,7 @@ def test_show_finds_by_ip_container_and_pod(tool: Tool, ipam: Conf, what: str) -
     shown = tool("show", what)
     assert shown.code == 0
     assert "containerID  0123456789abcdef" in shown.lines
-    assert "netns        /run/netns/pod" in shown.lines
+    assert "netnsDir     /run/netns" in shown.lines
     assert "another" not in shown.out
     assert tool("show", what, "--json").json[0]["ip"] == "10.1.2.2"
 
