@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from ipam import facts, liveness
+from ipam import facts, give, index, liveness
+from ipam.store import Store
 
 CALLS = ("open", "write", "rename", "unlink", "symlink", "utime", "setxattr", "ftruncate", "mkdir", "removexattr")
 
@@ -29,6 +30,7 @@ class World:
         self._patch = pytest.MonkeyPatch()
         self._patch.setattr(facts, "BOOT_ID", str(directory / "boot"))
         self._patch.setattr(liveness, "LINKS", str(directory / "links"))
+        self._patch.setattr(give, "tell", lambda line: None)
         self._boots = self._made = 0
         self._links: dict[str, str] = {}  # pod -> link
         self.reboot()
@@ -45,6 +47,14 @@ class World:
 
     def forget(self) -> None:
         shutil.rmtree(self.directory / "run", ignore_errors=True)
+
+    def drift(self) -> list[str]:
+        """What the index says wrongly though it passes for current."""
+        store = Store.find(str(self.directory / "state"), "net1", index.place(str(self.directory / "run")))
+        if store is None:
+            return []
+        with store:
+            return store.drift()
 
     def begin(self, pod: str) -> tuple[str, str]:
         """A namespace and a link that nobody had before: (CNI_NETNS, host link)."""
