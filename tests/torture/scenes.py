@@ -16,7 +16,7 @@ from tests.world.plugin import Reply
 
 POD, NEXT = Pod("victim"), Pod("next")
 BYSTANDERS = [Pod(f"by{number}") for number in range(4)]
-EARLIER = "11111111-2222-3333-4444-555555555555"
+EARLIER = facts.digest("a boot before this one")
 RANGES = [[{"subnet": "10.1.0.0/29"}], [{"subnet": "fd00::/125"}]]
 EXHAUSTED = [RANGES[0], [{"subnet": "fd00::/125", "rangeStart": "fd00::2", "rangeEnd": "fd00::3"}]]
 FOREIGN = {"10.1.0.6": b"foreign\r\neth0"}
@@ -54,6 +54,10 @@ class Stage:
             fcntl.flock(lock, fcntl.LOCK_EX)
             for name, content in files.items():
                 (self.store / name).write_bytes(content)
+
+    def collect(self, *valid: Pod) -> None:
+        listed = [{"containerID": pod.container_id, "ifname": "eth0"} for pod in valid]
+        self.run(Verb("GC", self.conf | {"cni.dev/valid-attachments": listed})).succeeded()
 
     def add(self, pod: Pod) -> list[str]:
         return [ip["address"].split("/")[0] for ip in self.call("ADD", pod).succeeded()["ips"]]

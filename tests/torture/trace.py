@@ -28,8 +28,9 @@ class Call(NamedTuple):
     """Arguments, ")" and result, as strace shows them; a descriptor with its path in angle brackets."""
 
     @property
-    def point(self) -> str:
-        return f"{self.name} {self.number}"
+    def makes(self) -> bool:
+        """Whether an openat(2) makes the file."""
+        return "|O_CREAT" in self.text
 
     @property
     def is_done(self) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +13,8 @@ from tests.torture import trace
 from tests.world import Node, Pod
 from tests.world.plugin import Reply
 from tests.world.server import NOBODY, Server, until
+
+TURNS = 6
 
 
 class Verb(NamedTuple):
@@ -37,7 +41,7 @@ class Standalone:
 
     name = "standalone"
 
-    def __init__(self, node: Node, server: Server) -> None:
+    def __init__(self, node: Node) -> None:
         self._node = node
         self.log = node.dir / "strace"
 
@@ -55,28 +59,42 @@ class Standalone:
 
 
 class Served:
-    """The server has one worker, which strace follows from before the call."""
+    """Each server has one worker, which strace follows from before the call. They take turns: one that lost a young
+    worker waits a second before it has another (cni_veth/server.py)."""
 
     name = "server"
 
-    def __init__(self, node: Node, server: Server) -> None:
+    def __init__(self, node: Node, servers: list[Server]) -> None:
         self._node = node
-        self._server = server
+        self._servers = servers
         self.log = node.dir / "strace"
 
     def run(self, verb: Verb, inject: str = "") -> Outcome:
-        until(lambda: len(self._server.workers()) == 1)
-        [worker] = self._server.workers()
+        self._servers.append(server := self._servers.pop(0))
+        until(lambda: len(server.workers()) == 1)
+        [worker] = server.workers()
         options = ["-e", f"inject={inject}"] if inject else []
         tracer = subprocess.Popen(["strace", *trace.TELL, "-qq", "-o", str(self.log), *options, "-p", str(worker)])
         try:
             status = Path(f"/proc/{worker}/status")
             until(lambda: "TracerPid:\t0" not in status.read_text())
-            environment = {"CNI_VETH_SOCKET": self._server.socket, "CNI_VETH_RUN_DIR": str(self._node.dir / "run")}
+            environment = {"CNI_VETH_SOCKET": server.socket, "CNI_VETH_RUN_DIR": str(self._node.dir / "run")}
             plugin = self._node.plugin("cni-ipam")
             reply = plugin.cni(verb.name, verb.conf, verb.pod, args=args(verb.pod), env=environment)
         finally:
             tracer.terminate()
             tracer.wait()
         assert "Traceback" not in reply.stderr, reply.stderr
-        return Outcome(worker not in self._server.workers(), reply)
+        return Outcome(worker not in server.workers(), reply)
+
+
+@contextmanager
+def scene_of(mode: str) -> Iterator[tuple[Node, Standalone | Served]]:
+    """A node whose own server is never struck, and a victim by its `name`."""
+    with ExitStack() as stack:
+        node = stack.enter_context(Node(stack.enter_context(Server.running()).socket))
+        if mode == Standalone.name:
+            yield node, Standalone(node)
+        else:
+            servers = [stack.enter_context(Server.running("--workers", "1")) for _ in range(TURNS)]
+            yield node, Served(node, servers)
