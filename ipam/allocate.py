@@ -2,7 +2,7 @@
 
 Round robin from the IP after the last one given, through all ranges of the set and around, so that
 a crash-looping pod does not meet its own stale ARP entries (reference: allocator.go, GetIter).
-No range is ever enumerated: every IP that is looked at in vain is a taken one or a gateway.
+No range is ever enumerated: what is used is passed over, as far as that is known, by blocks.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from ipam.ranges import IP, Range, ip_text, range_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator
+    from collections.abc import Callable, Container, Iterable, Iterator
+
+    Skip = Callable[[IP, int], int]
 
 
 def assign(sets: list[list[Range]], requested: list[IP]) -> list[IP | None]:
@@ -42,17 +44,21 @@ def assign(sets: list[list[Range]], requested: list[IP]) -> list[IP | None]:
     return found
 
 
-def next_free(ranges: list[Range], taken: Container[IP], last: IP | None) -> IP | None:
+def next_free(ranges: list[Range], taken: Container[IP], last: IP | None, skip: Skip | None = None) -> IP | None:
     """The next IP of the set after `last` that is neither taken nor a gateway; None when there is none.
 
     `last` outside of all ranges (the configuration changed) counts as none: start at the beginning.
+    `skip`: the first number, from an IP's on to an end, that is worth a look; beyond the end where none is.
     """
     gateways = _gateways(ranges)
-    for family, start, end in _stretches(ranges, last):
-        for number in range(start, end + 1):
+    for family, number, end in _stretches(ranges, last):
+        while number <= end:
+            if skip is not None and (number := skip((family, number), end)) > end:
+                break
             ip = (family, number)
-            if ip not in taken and ip not in gateways:
+            if ip not in gateways and ip not in taken:
                 return ip
+            number += 1
     return None
 
 

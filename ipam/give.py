@@ -59,7 +59,7 @@ def _next(store: Store, conf: IPAMConf, taken: Taken, set_index: int, owner: Own
     ranges, last = conf.sets[set_index], store.last_reserved(set_index)
     for spares_cooling in (True, False):
         taken.spares_cooling, taken.has_spared = spares_cooling, False
-        ip = allocate.next_free(ranges, taken, last)
+        ip = allocate.next_free(ranges, taken, last, taken.first_left)
         if ip is not None and store.reserve(ip, owner, set_index, known):
             return ip
         if not taken.has_spared:

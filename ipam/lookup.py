@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from ipam import blocks
 from ipam.directory import Directory
 from ipam.failure import failure
 from ipam.index import Index
@@ -13,11 +14,12 @@ from ipam.lease import is_ip
 class Lookup:
     """In an open store. What its methods find stands in the files, whatever the index says."""
 
-    __slots__ = ("_directory", "_index")
+    __slots__ = ("_directory", "_index", "_used")
 
     def __init__(self, directory: Directory, index: Index) -> None:
         self._directory = directory
         self._index = index
+        self._used: dict[str, int] | None = None
 
     @property
     def is_current(self) -> bool:
@@ -35,6 +37,14 @@ class Lookup:
             self._index.is_current = False
         found, errors = self.survey()
         return {name: content for name, content in found.items() if content in contents}, errors
+
+    def used(self, family: int, block: int) -> int:
+        """The IPs of a block that have a file, as bits: a hint. Raises IOFailure (5)."""
+        if self._index.is_current:
+            return self._index.used(family, block)
+        if self._used is None:
+            self._used = blocks.of(filter(is_ip, self.names()))
+        return self._used.get(blocks.key(family, block), 0)
 
     def survey(self) -> tuple[dict[str, bytes], list[str]]:
         """Name and content of every file that is named by an IP, and the errors met on the way."""

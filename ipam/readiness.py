@@ -33,5 +33,6 @@ def _has_free_names(store: Store, sets: list[list[Range]]) -> bool:
     """Without a look into the leases; False may be an error."""
     taken = store.taken()
     return all(
-        allocate.next_free(ranges, taken, store.last_reserved(number)) is not None for number, ranges in enumerate(sets)
+        allocate.next_free(ranges, taken, store.last_reserved(number), taken.first_left) is not None
+        for number, ranges in enumerate(sets)
     )

@@ -112,7 +112,7 @@ class Store:
 
     def taken(self) -> Taken:
         """The IPs that cannot be given, in doubt too many of them; asking it raises IOFailure (5)."""
-        return Taken(self._cannot_be_made, self.listed, self._cooldown.holds)
+        return Taken(self._cannot_be_made, self._lookup.used, self._cooldown.holds)
 
     def content(self, ip: IP) -> bytes:
         """What stands in the IP's file; b"" where it is free. Raises IOFailure (5)."""

@@ -61,7 +61,7 @@ def test_no_call_asks_more_of_60_000_leases_than_of_10(ipam: Plugin, node: Node)
         place = Place(node, name)
         place.fill(number)
         ipam.add(place.conf, Pod("c0"), env=place.env).succeeded()  # it makes the index
-        assert len(os.listdir(place.index())) == number + 1
+        assert len([name for name in os.listdir(place.index()) if "." not in name]) == number + 1
         verbs = {
             "ADD": place.calls(ipam, "ADD", POD),
             "CHECK": place.calls(ipam, "CHECK", POD, prevResult={"cniVersion": "1.1.0"}),
@@ -135,8 +135,8 @@ def test_an_index_that_is_removed_is_made_anew(node: Node, ipam: Plugin) -> None
     place = Place(node)
     ipam.add(place.conf, POD, env=place.env).succeeded()
     until(place.is_current)
-    (entry,) = place.index().iterdir()
-    entry.unlink()
+    for entry in place.index().iterdir():
+        entry.unlink()
     place.index().rmdir()
     ipam.add(place.conf, POD, env=place.env).succeeded()
     until(place.is_current)
