@@ -22,7 +22,8 @@ LONGEST = 4096  # bytes read of a file; libcni's cache file name alone keeps an 
 class Directory:
     """Open and locked from construction to `close`. Contents come without surrounding white space.
 
-    `mtime` is the directory's when it was locked, in ns; `key` tells it from all others of this machine.
+    `mtime` is what `stamp` gave, in ns, 0 if something has changed since; `key` tells it from all others of this
+    machine.
     """
 
     __slots__ = ("_fd", "_is_unfinished", "_lock", "_made", "is_changed", "key", "mtime", "path")
@@ -40,7 +41,8 @@ class Directory:
             os.close(self._fd)
             raise
         status = os.fstat(self._fd)
-        self.mtime = status.st_mtime_ns
+        # only `stamp` makes the two differ: the kernel's own time another directory may have as well
+        self.mtime = status.st_mtime_ns if status.st_mtime_ns < status.st_ctime_ns else 0
         self.key = f"{status.st_dev}-{status.st_ino}"
 
     def close(self) -> None:

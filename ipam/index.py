@@ -86,6 +86,7 @@ class Index:
             directory.make(self._path, 0o700)
             self._fd = os.open(self._path, FLAGS)
         self._texts, wanted = {}, _wanted(found)
+        self._changed.clear()  # what an earlier one could not write
         self._found.update(os.listdir(self._fd))
         for key in {*wanted, *self._found}:
             self._write(key, wanted.get(key, ""))
