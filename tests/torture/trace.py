@@ -11,6 +11,7 @@ from typing import NamedTuple
 TELL = ["-f", "-q", "-y", "-s", "4096", "-ttt"]
 """Options that make a log for `read`."""
 
+FIRST = ("openat", "mkdir")
 LINE = re.compile(r"^(\d+) +([\d.]+) +(\w+)\((.*)$")
 RESUMED = re.compile(r"^(\d+) +[\d.]+ +<\.\.\. \w+ resumed>(.*)$")
 UNFINISHED = " <unfinished ...>"
@@ -45,7 +46,7 @@ class Call(NamedTuple):
 
 
 def read(log: Path, within: Path) -> list[Call]:
-    """From the first one that names the directory or what lies in it, to the end of that thread."""
+    """From the first one that opens or makes the directory or what lies in it, to the end of that thread."""
     calls: list[Call] = []
     counts: Counter[tuple[str, str]] = Counter()
     thread = ""
@@ -58,7 +59,7 @@ def read(log: Path, within: Path) -> list[Call]:
             continue
         pid, seconds, name, text = found.groups()
         counts[pid, name] += 1
-        if not thread and str(within) in text:
+        if not thread and name in FIRST and str(within) in text:
             thread = pid
         if pid == thread:
             calls.append(Call(name, counts[pid, name], float(seconds), text.removesuffix(UNFINISHED)))
