@@ -28,11 +28,12 @@ def place(name: str) -> tuple[str, int]:
 
 def of(names: Iterable[str]) -> dict[str, int]:
     """The bits of all blocks that have some, by their keys."""
-    found: dict[str, int] = {}
+    found: dict[IP, int] = {}
     for name in names:
-        where, bit = place(name)
-        found[where] = found.get(where, 0) | bit
-    return found
+        family, number = parse_ip(name)
+        block = (family, number >> SHIFT)
+        found[block] = found.get(block, 0) | 1 << (number & LAST)
+    return {key(*block): bits for block, bits in found.items()}
 
 
 def next_clear(bits: Callable[[int, int], int], ip: IP, end: int) -> int:

@@ -85,9 +85,10 @@ class Index:
         if self._fd < 0:
             directory.make(self._path, 0o700)
             self._fd = os.open(self._path, FLAGS)
-        self._texts, wanted = {}, _wanted(found)
+        wanted = _wanted(found)
         self._changed.clear()  # what an earlier one could not write
-        self._found.update(os.listdir(self._fd))
+        self._found = set(os.listdir(self._fd))
+        self._texts = {key: "" for key in wanted if key not in self._found}
         for key in {*wanted, *self._found}:
             self._write(key, wanted.get(key, ""))
         self.settle(mtime)
