@@ -122,6 +122,18 @@ def test_what_an_earlier_boot_left_is_given_again(node: Node, ipam: Plugin) -> N
     assert node.leases() == {"10.1.0.2": ("d1", "eth0")}
 
 
+def test_a_real_lease_of_another_boot_is_given_again(node: Node, ipam: Plugin) -> None:
+    """Under another boot id, as the kernel shows it to that call alone."""
+    conf, boot_id = two_ips(node), node.dir / "boot_id"
+    boot_id.write_text("11111111-2222-3333-4444-555555555555\n")
+    script = f'mount --bind "$0" {facts.BOOT_ID} && exec "$@"'
+    booted = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, str(boot_id)]
+    ipam.cni("ADD", conf, Pod("c1"), wrap=booted).succeeded()
+    ipam.add(conf, Pod("c2")).succeeded()
+    assert address(ipam.add(conf, Pod("d1")).succeeded()) == "10.1.0.2/24"
+    assert node.leases() == {"10.1.0.2": ("d1", "eth0"), "10.1.0.3": ("c2", "eth0")}
+
+
 @pytest.mark.parametrize("listed", [True, False])
 def test_gc_removes_what_an_earlier_boot_left(node: Node, ipam: Plugin, listed: bool) -> None:
     conf = two_ips(node)
