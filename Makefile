@@ -4,7 +4,7 @@ DESTDIR =
 DROPIN =
 export DESTDIR DROPIN
 
-.PHONY: help demo test check build install uninstall bench soak conformance clean distclean
+.PHONY: help demo test check build install uninstall bench soak torture conformance clean distclean
 .NOTPARALLEL:
 
 help: ## this list
@@ -50,6 +50,11 @@ soak: ## N=100000 calls of every kind through one server: nothing grows, nothing
 	packaging/bootstrap.sh demo
 	packaging/build.sh
 	$(python) -m tests.soak -n $(N)
+
+torture: ## cni-ipam killed, failed and cut off at every system call, then N=1000000 operations of its model (root)
+	packaging/bootstrap.sh test
+	packaging/build.sh
+	$(python) -m tests.torture $(if $(filter command line,$(origin N)),-n $(N))
 
 conformance: ## judge our plugins clause by clause; PLUGIN=path [PROFILE=name] judges another; RECORD=1: also docs/conformance.md (root)
 	packaging/bootstrap.sh $(if $(RECORD),test,demo)

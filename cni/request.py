@@ -29,10 +29,14 @@ _NAME = _ALNUM | frozenset("_.-")
 
 
 class Request:
-    """A validated call. `conf` reads the network configuration, `stdin` is its text for delegates."""
+    """A validated call. `conf` reads the network configuration, `stdin` is its text for delegates.
+
+    `host_link` is what an ADD has named the host's end of the pod's link; "" is unknown.
+    """
 
     __slots__ = (
-        "caller", "conf", "container_id", "environ", "ifname", "name", "netns", "path", "stdin", "verb", "version"
+        "caller", "conf", "container_id", "environ", "host_link", "ifname", "name", "netns", "path", "stdin", "verb",
+        "version",
     )  # fmt: skip
 
     def __init__(
@@ -49,6 +53,7 @@ class Request:
         self.path = [part for part in environ.get("CNI_PATH", "").split(":") if part]
         self.version = self.conf.string("cniVersion") or WHEN_MISSING
         self.name = self.conf.string("name")
+        self.host_link = ""
 
     @classmethod
     def read(cls, environ: dict[str, str], stdin: bytes, caller: Caller | None = None) -> Request:

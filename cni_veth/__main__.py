@@ -15,6 +15,7 @@ HELP = f"""cni-veth {VERSION}: CNI plugins, called by a container runtime with C
 
   cni-veth lint FILE...   say what is wrong with network configurations
   cni-veth --help         this text
+  cni-ipam --help         who has which address, and mending that
   cni-vethd --help        the warm server's options
 
 CNI_VETH_DEBUG=1 in a call's environment prints the traceback of an error on stderr.
@@ -27,6 +28,7 @@ NAMES = {
     "host-local": "ipam.plugin",
     "loopback": "cni_veth.loopback",
 }
+TOOLS = {"cni-ipam": "ipam.tool.main", "host-local": "ipam.tool.main"}
 
 
 def main() -> int:
@@ -37,7 +39,7 @@ def main() -> int:
 
         return server.main(arguments)
     if arguments:
-        return _person(arguments)
+        return _person(name, arguments)
     if name not in NAMES:
         return _unknown(name)
     from cni import skel
@@ -45,7 +47,10 @@ def main() -> int:
     return skel.run(lambda: _load(NAMES[name]), f"CNI {name} plugin cni-veth {VERSION}: {ABOUT}")
 
 
-def _person(arguments: list[str]) -> int:
+def _person(name: str, arguments: list[str]) -> int:
+    if name in TOOLS:
+        code: int = _load(TOOLS[name]).main(arguments)
+        return code
     if arguments[0] == "lint":
         from cni_veth import lint
 

@@ -37,9 +37,11 @@ class IPAM:
         if self._own is not None:
             self._conf = validate_own(self._request)
 
-    def add(self) -> Result:
+    def add(self, host_link: str) -> Result:
+        """`host_link` is the name of the host's end of the pod's link: while it is there no lease of ours is dead."""
         if self._own is not None:
-            result: Result = self._own.add(self._request, self._reserved, self._conf)
+            self._request.host_link = host_link
+            result: Result = self._own.add(self._request, self._reserved, self._conf, self._found)
             return result
         self._has_reserved = True  # before it is: a signal may come right behind
         try:
@@ -50,6 +52,9 @@ class IPAM:
 
     def _reserved(self, result: Result) -> None:
         self._has_reserved = True
+
+    def _found(self, result: Result) -> None:
+        """The leases were there before this ADD, so they stay whatever becomes of it."""
 
     def take_back(self) -> None:
         """The undo of `add`: nothing where that failed, for a lease found then is another attachment's."""

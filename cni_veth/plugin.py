@@ -54,7 +54,7 @@ def add(request: Request, deliver: Callable[[Result], None]) -> Result:
         bridge.attached()
         assigned, vlan_link = Result(), None
         if ipam is not None:
-            assigned = ipam.add()
+            assigned = ipam.add(pair.host.name)
             _complete(assigned, conf)
             vlan_link = bridge.add_gateways(pair.bridge, _gateways(conf, assigned))
         elif conf.dns is not None:

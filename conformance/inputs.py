@@ -8,8 +8,8 @@ from conformance.data import Case
 from conformance.world import DELEGATE, Setting, World
 
 Step = Mapping[str, Any]
-Attachment = tuple[str, str]
-"""(container, ifname)"""
+Attachment = tuple[str, str, str]
+"""(network, container, ifname): what a runtime keeps results by"""
 
 
 class Inputs:
@@ -30,7 +30,7 @@ class Inputs:
         if verb != "VERSION":
             env["CNI_PATH"] = str(self.world.dir / "bin")
         if verb not in ("VERSION", "GC", "STATUS"):
-            container, ifname = self.attachment(step)
+            _, container, ifname = self.attachment(step)
             env |= {"CNI_CONTAINERID": container, "CNI_NETNS": self.world.netns(pod), "CNI_IFNAME": ifname}
         if "args" in step:
             env["CNI_ARGS"] = step["args"]
@@ -39,15 +39,18 @@ class Inputs:
 
     def config(self, step: Step) -> dict[str, Any]:
         """What the plugin gets on stdin."""
-        patches = [self._patch(one) for holder in (self.spec, step) for one in as_list(holder.get("config", {}))]
-        config = template.fill(template.merge_all(self._base(), patches), self.names)
+        config = self._without_result(step)
         if (previous := self._previous(step)) is not None:
             config["prevResult"] = previous
         valid = step.get("valid", "absent")
         if valid != "absent":
             listed = None if valid is None else [self._valid(one) for one in valid]
             config |= {"cni.dev/valid-attachments": listed, "cni.dev/attachments": listed}
-        return dict(config)
+        return config
+
+    def _without_result(self, step: Step) -> dict[str, Any]:
+        patches = [self._patch(one) for holder in (self.spec, step) for one in as_list(holder.get("config", {}))]
+        return dict(template.fill(template.merge_all(self._base(), patches), self.names))
 
     def _base(self) -> dict[str, Any]:
         fitting = [p["config"] for p in self.profile.get("patches", []) if data.in_range(self.version, p["versions"])]
@@ -77,8 +80,9 @@ class Inputs:
         return template.merge(last or {}, template.fill(asked, self.names))
 
     def attachment(self, step: Step) -> Attachment:
-        """Of a step; the defaults are cid-<pod> and eth0."""
-        return step.get("container", f"cid-{step.get('pod', 1)}"), step.get("ifname", "eth0")
+        """Of a step; the defaults are the profile's network, cid-<pod> and eth0."""
+        network = str(self._without_result(step).get("name"))
+        return network, step.get("container", f"cid-{step.get('pod', 1)}"), step.get("ifname", "eth0")
 
     def _valid(self, one: Any) -> dict[str, str]:
         return (

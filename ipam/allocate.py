@@ -2,7 +2,7 @@
 
 Round robin from the IP after the last one given, through all ranges of the set and around, so that
 a crash-looping pod does not meet its own stale ARP entries (reference: allocator.go, GetIter).
-No range is ever enumerated: every IP that is looked at in vain is a taken one or a gateway.
+No range is ever enumerated: what is used is passed over, as far as that is known, by blocks.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from ipam.ranges import IP, Range, ip_text, range_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator
+    from collections.abc import Callable, Container, Iterable, Iterator
+
+    Skip = Callable[[IP, int], int]
 
 
 def assign(sets: list[list[Range]], requested: list[IP]) -> list[IP | None]:
     """For each set the requested IP that lies in it: the first one, None where there is none.
 
-    Raises InvalidConfig (7) for a gateway, and for an IP that no set is left for.
+    Raises InvalidConfig (7) for a gateway, an excluded IP, and one that no set is left for.
     """
     left = list(dict.fromkeys(requested))
     found: list[IP | None] = []
@@ -26,9 +28,12 @@ def assign(sets: list[list[Range]], requested: list[IP]) -> list[IP | None]:
         wanted = next((ip for ip in left if range_of(ranges, ip)), None)
         if wanted is not None:
             left.remove(wanted)
-            if wanted in _gateways(ranges):
-                problem = f"requested ip {ip_text(wanted)} is subnet's gateway"
-                raise InvalidConfig(f"failed to allocate for range {index}: {problem}", "ask for another IP")
+            problem = "subnet's gateway" if wanted in _gateways(ranges) else ""
+            if not problem and any(one.excludes(wanted) for one in ranges):
+                problem = "excluded"
+            if problem:
+                text = f"failed to allocate for range {index}: requested ip {ip_text(wanted)} is {problem}"
+                raise InvalidConfig(text, "ask for another IP")
         found.append(wanted)
     if left:
         raise InvalidConfig(
@@ -39,26 +44,36 @@ def assign(sets: list[list[Range]], requested: list[IP]) -> list[IP | None]:
     return found
 
 
-def next_free(ranges: list[Range], taken: Container[IP], last: IP | None) -> IP | None:
+def next_free(ranges: list[Range], taken: Container[IP], last: IP | None, skip: Skip | None = None) -> IP | None:
     """The next IP of the set after `last` that is neither taken nor a gateway; None when there is none.
 
     `last` outside of all ranges (the configuration changed) counts as none: start at the beginning.
+    `skip`: the first number, from an IP's on to an end, that is worth a look; beyond the end where none is.
     """
     gateways = _gateways(ranges)
-    for family, start, end in _stretches(ranges, last):
-        for number in range(start, end + 1):
+    for family, number, end in _stretches(ranges, last):
+        while number <= end:
+            if skip is not None and (number := skip((family, number), end)) > end:
+                break
             ip = (family, number)
-            if ip not in taken and ip not in gateways:
+            if ip not in gateways and ip not in taken:
                 return ip
+            number += 1
     return None
 
 
+def is_given(ranges: list[Range], ip: IP) -> bool:
+    """Whether `next_free` could ever name the IP: it lies in the set, is not excluded and no gateway."""
+    one = range_of(ranges, ip)
+    return one is not None and not one.excludes(ip) and ip not in _gateways(ranges)
+
+
 def occupancy(ranges: list[Range], taken: Iterable[IP]) -> tuple[int, int]:
-    """(free, used) of a set; gateways are neither."""
-    gateways = _gateways(ranges)
-    used = sum(1 for ip in taken if ip not in gateways and range_of(ranges, ip))
-    total = sum(one.end - one.start + 1 for one in ranges)
-    return total - used - sum(1 for ip in gateways if range_of(ranges, ip)), used
+    """(free, used) of a set; what is excluded and gateways are neither."""
+    used = sum(1 for ip in taken if is_given(ranges, ip))
+    total = sum(end - start + 1 for one in ranges for start, end in one.parts)
+    held_back = sum(1 for ip in _gateways(ranges) if any(ip in one and not one.excludes(ip) for one in ranges))
+    return total - used - held_back, used
 
 
 def _gateways(ranges: list[Range]) -> set[IP]:
@@ -70,11 +85,15 @@ def _stretches(ranges: list[Range], last: IP | None) -> Iterator[tuple[int, int,
     """(family, start, end) in the order of the round: from after `last` once around to `last` itself."""
     current = range_of(ranges, last) if last is not None else None
     if last is None or current is None:
-        for one in ranges:
-            yield one.family, one.start, one.end
+        yield from _parts(ranges)
         return
     index = ranges.index(current)
-    yield current.family, last[1] + 1, current.end
-    for one in ranges[index + 1 :] + ranges[:index]:
-        yield one.family, one.start, one.end
-    yield current.family, current.start, last[1]
+    yield from ((current.family, max(start, last[1] + 1), end) for start, end in current.parts if end > last[1])
+    yield from _parts(ranges[index + 1 :] + ranges[:index])
+    yield from ((current.family, start, min(end, last[1])) for start, end in current.parts if start <= last[1])
+
+
+def _parts(ranges: list[Range]) -> Iterator[tuple[int, int, int]]:
+    for one in ranges:
+        for start, end in one.parts:
+            yield one.family, start, end

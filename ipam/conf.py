@@ -1,43 +1,59 @@
 """The `ipam` section: read, validated and made complete; nothing is touched.
 
-Keys, defaults and their order are host-local's. DEL and GC need no more than `data_dir`.
+Keys, defaults and their order are host-local's; beside them stand ours: exclude, cooldown, reclaim, sticky, strictAdd,
+lockTimeout. DEL and GC need no more than the functions that read one key alone.
 """
 
 from __future__ import annotations
 
 from cni import address, versions
 from cni.conf import Section
-from cni.document import kind
 from cni.errors import InvalidConfig, InvalidEnvironment
 from cni.request import Request
 from cni.result import Route
 from ipam import allocate
-from ipam.ranges import BITS, IP, Range, ip_text, parse_ip
+from ipam.ranges import IP, Range, parse_ip
+from ipam.sets import read_sets, refuse_overlaps
 
 DATA_DIR = "/var/lib/cni/networks"
+COOLDOWN = 30  # seconds; a stale ARP entry lives about as long
+LOCK_TIMEOUT = 10  # seconds
+LONGEST = 24 * 60 * 60  # seconds of either: more is a mistake
 
 
 class IPAMConf:
     """What the verbs need. `sets`: one IP is given out of each, from its ranges in order.
 
-    `requested`: for each set the IP asked for, None where any will do.
+    `requested`: for each set the IP asked for, None where any will do. `cooldown` and `lock_timeout` are seconds.
+    `reclaims`: whether provably dead leases may be taken. `sticky`: whose last IPs come back, "" for nobody's.
     """
 
-    __slots__ = ("data_dir", "requested", "resolv_conf", "routes", "sets")
+    __slots__ = (
+        "cooldown", "data_dir", "lock_timeout", "reclaims", "requested", "resolv_conf", "routes", "sets", "sticky",
+        "strict_add",
+    )  # fmt: skip
 
     def __init__(
         self,
-        data_dir: str,
+        ipam: Section,
         sets: list[list[Range]],
         requested: list[IP | None],
         routes: list[Route],
-        resolv_conf: str,
+        sticky: str,
     ) -> None:
-        self.data_dir = data_dir
+        self.data_dir = ipam.string("dataDir") or DATA_DIR
         self.sets = sets
         self.requested = requested
         self.routes = routes
-        self.resolv_conf = resolv_conf
+        self.resolv_conf = ipam.string("resolvConf")
+        self.cooldown = ipam.integer("cooldown", COOLDOWN, high=LONGEST)
+        self.lock_timeout = float(ipam.integer("lockTimeout", LOCK_TIMEOUT, low=1, high=LONGEST))
+        self.strict_add = ipam.boolean("strictAdd")
+        reclaim = ipam.string("reclaim") or "dead"
+        if reclaim not in ("dead", "never"):
+            raise ipam.error("reclaim", f'must be "dead" or "never", not {reclaim!r}')
+        self.reclaims = reclaim == "dead"
+        self.sticky = sticky if ipam.boolean("sticky") else ""
 
 
 def parse(request: Request) -> IPAMConf:
@@ -50,15 +66,17 @@ def parse(request: Request) -> IPAMConf:
     ipam = request.conf.section("ipam")
     ipam.string("type")
     routes = [Route.from_conf(item) for item in ipam.sections("routes")]
-    sets = _sets(request, ipam)
+    sets = read_sets(request.conf, ipam, _ranges_come_with_add(request))
     if not sets and not _ranges_come_with_add(request):
         raise InvalidConfig("no IP ranges specified", "give ipam.ranges, ipam.subnet or the capability ipRanges")
-    _refuse_overlaps(sets)
+    refuse_overlaps(sets)
     requested: list[IP | None] = [None] * len(sets)
+    sticky = ""
     if request.verb == "ADD":
         _refuse_many_addresses(sets, request.version)
         requested = allocate.assign(sets, _requested(request))
-    return IPAMConf(ipam.string("dataDir") or DATA_DIR, sets, requested, routes, ipam.string("resolvConf"))
+        sticky = f"{pod(request)} {request.ifname}" if pod(request) else ""
+    return IPAMConf(ipam, sets, requested, routes, sticky)
 
 
 def data_dir(request: Request) -> str:
@@ -66,84 +84,39 @@ def data_dir(request: Request) -> str:
     return request.conf.open_section("ipam").string("dataDir") or DATA_DIR
 
 
-def _sets(request: Request, ipam: Section) -> list[list[Range]]:
-    """runtimeConfig.ipRanges, then the single old-style range, then `ranges`.
-
-    An IP's set is known by its place in this list (last_reserved_ip.N), so the order is part of the store.
-    """
-    sets = _read_sets(request.conf.open_section("runtimeConfig"), "ipRanges")
-    if ipam.has("subnet"):  # without it the reference ignores rangeStart, rangeEnd and gateway: unknown keys
-        sets.append([_read_range(ipam)])
-    return sets + _read_sets(ipam, "ranges")
+def lock_timeout(request: Request) -> float:
+    """`lockTimeout` alone, in seconds; the default where it cannot be read."""
+    return float(_seconds(request, "lockTimeout", LOCK_TIMEOUT, 1))
 
 
-def _read_sets(section: Section, key: str) -> list[list[Range]]:
-    sets = []
-    for index, item in enumerate(section.items(key)):
-        name = f"{key}[{index}]"
-        if not isinstance(item, list):
-            raise section.error(name, f"must be a list of ranges, not {kind(item)}")
-        if not item:
-            raise section.error(name, "empty range set", 'give at least one range, such as {"subnet": "10.1.0.0/16"}')
-        ranges = [_read_range(section.child(f"{name}[{number}]", value)) for number, value in enumerate(item)]
-        if len({one.family for one in ranges}) > 1:
-            raise section.error(name, "mixed address families", "IPv4 and IPv6 need a range set each")
-        sets.append(ranges)
-    return sets
+def cooldown(request: Request) -> int:
+    """`cooldown` alone, in seconds; the default where it cannot be read."""
+    return _seconds(request, "cooldown", COOLDOWN, 0)
 
 
-def _read_range(section: Section) -> Range:
-    """One range. Network address and IPv4 broadcast never belong to it, even where rangeStart or rangeEnd name them."""
+def reclaims(request: Request) -> bool:
+    """`reclaim` alone; what cannot be read is no leave to take anything."""
     try:
-        packed, prefix = address.split(section.required("subnet"))
-    except ValueError as error:
-        raise section.error("subnet", str(error)) from None
-    number, bits = int.from_bytes(packed, "big"), len(packed) * 8
-    family = 4 if bits == BITS[4] else 6
-    subnet = f"{ip_text((family, number))}/{prefix}"
-    if prefix > bits - 2:
-        raise section.error("subnet", f"{subnet} is too small to allocate from", f"/{bits - 2} is the smallest")
-    size = 1 << (bits - prefix)
-    network = number - number % size
-    if number != network:
-        raise section.error("subnet", f"{subnet} has host bits set; use {ip_text((family, network))}/{prefix}")
-    last = network + size - (2 if family == 4 else 1)
-
-    def bound(key: str, default: int) -> int:
-        ip = _read_ip(section, key)
-        if ip is None:
-            return default
-        if ip[0] != family or not network <= ip[1] < network + size:
-            raise section.error(key, f"{ip_text(ip)} is not in subnet {subnet}")
-        return ip[1]
-
-    start = max(bound("rangeStart", network + 1), network + 1)
-    end = min(bound("rangeEnd", last), last)
-    if start > end:
-        ends = f"{ip_text((family, start))} lies after rangeEnd {ip_text((family, end))}"
-        raise section.error("rangeStart", ends)
-    gateway = _read_ip(section, "gateway") or (family, network + 1)
-    if gateway[0] != family:
-        raise section.error("gateway", f"{ip_text(gateway)} is of another family than subnet {subnet}")
-    return Range(family, start, end, prefix, gateway, section.path)
+        return (request.conf.open_section("ipam").string("reclaim") or "dead") == "dead"
+    except InvalidConfig:
+        return False
 
 
-def _read_ip(section: Section, key: str) -> IP | None:
-    text = section.string(key)
+def _seconds(request: Request, key: str, default: int, low: int) -> int:
     try:
-        return parse_ip(text) if text else None
-    except ValueError as error:
-        raise section.error(key, str(error)) from None
+        return request.conf.open_section("ipam").integer(key, default, low=low, high=LONGEST)
+    except InvalidConfig:
+        return default
 
 
-def _refuse_overlaps(sets: list[list[Range]]) -> None:
-    ranges = [one for ranges in sets for one in ranges]
-    for index, one in enumerate(ranges):
-        for other in ranges[:index]:
-            if one.overlaps(other):
-                raise InvalidConfig(
-                    f"{one.path}: {one} overlaps with {other} of {other.path}", "no IP may lie in two ranges"
-                )
+def pod(request: Request) -> str:
+    """Kubernetes' name of the pod, "namespace/name", from CNI_ARGS; "" where there is none."""
+    try:
+        found = request.cni_args()
+    except InvalidEnvironment:
+        return ""
+    namespace, name = found.get("K8S_POD_NAMESPACE", ""), found.get("K8S_POD_NAME", "")
+    return f"{namespace}/{name}" if namespace and name else ""
 
 
 def _refuse_many_addresses(sets: list[list[Range]], version: str) -> None:

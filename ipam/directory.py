@@ -11,7 +11,8 @@ import errno
 import os
 import time
 
-from ipam import lock
+from ipam import facts, lock
+from ipam.facts import Facts
 
 UNFINISHED = ".cni-ipam.unfinished"
 CLOCK_LAG = 1 << 26  # ns; what the kernel writes into an mtime is up to one tick of 10 ms old
@@ -21,7 +22,8 @@ LONGEST = 4096  # bytes read of a file; libcni's cache file name alone keeps an 
 class Directory:
     """Open and locked from construction to `close`. Contents come without surrounding white space.
 
-    `mtime` is the directory's when it was locked, in ns; `key` tells it from all others of this machine.
+    `mtime` is what `stamp` gave, in ns, 0 if something has changed since; `key` tells it from all others of this
+    machine.
     """
 
     __slots__ = ("_fd", "_is_unfinished", "_lock", "_made", "is_changed", "key", "mtime", "path")
@@ -39,7 +41,8 @@ class Directory:
             os.close(self._fd)
             raise
         status = os.fstat(self._fd)
-        self.mtime = status.st_mtime_ns
+        # only `stamp` makes the two differ: the kernel's own time another directory may have as well
+        self.mtime = status.st_mtime_ns if status.st_mtime_ns < status.st_ctime_ns else 0
         self.key = f"{status.st_dev}-{status.st_ino}"
 
     def close(self) -> None:
@@ -65,6 +68,26 @@ class Directory:
         finally:
             os.close(fd)
 
+    def inspect(self, name: str) -> tuple[bytes, Facts | None]:
+        """Content and facts of a file; b"" where there is no such file."""
+        try:
+            fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._fd)
+        except FileNotFoundError:
+            return b"", None
+        try:
+            return os.read(fd, LONGEST).strip(), facts.read(fd)
+        finally:
+            os.close(fd)
+
+    def describe(self, name: str, known: Facts) -> None:
+        """Give a file other facts, or, where that cannot be, none."""
+        fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._fd)
+        try:
+            if not facts.write(fd, known):
+                facts.remove(fd)
+        finally:
+            os.close(fd)
+
     def is_in_use(self, name: str) -> bool:
         """Whether there is something else than a file without content."""
         try:
@@ -72,11 +95,14 @@ class Directory:
         except IsADirectoryError:
             return True
 
-    def create(self, name: str, content: bytes) -> bool:
-        """Make the file, or take over one without content; False where there is one with content."""
+    def create(self, name: str, content: bytes, known: Facts | None = None) -> bool:
+        """Make the file, or take over one without content; False where there is one with content.
+
+        The facts, if any, come with it, or are left out where the filesystem has no room for them.
+        """
         if self.is_in_use(name):
             return False
-        self._made[name] = self._write(content)  # noted first: a signal may end us after the rename
+        self._made[name] = self._write(content, known)  # noted first: a signal may end us after the rename
         os.rename(UNFINISHED, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
         self._is_unfinished = False
         return True
@@ -121,7 +147,7 @@ class Directory:
         self._discard_unfinished()
         self._is_unfinished = False
 
-    def _write(self, content: bytes) -> int:
+    def _write(self, content: bytes, known: Facts | None = None) -> int:
         """The inode of UNFINISHED with that content."""
         self.is_changed = self._is_unfinished = True
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -132,6 +158,8 @@ class Directory:
             fd = os.open(UNFINISHED, flags, 0o600, dir_fd=self._fd)
         try:
             _write_whole(fd, content)
+            if known is not None:
+                facts.write(fd, known)  # a lease without them is one that nobody can prove dead
             return os.fstat(fd).st_ino
         finally:
             os.close(fd)
@@ -164,3 +192,12 @@ def make(path: str, mode: int = 0o755) -> None:
             os.mkdir(path, mode)
         except FileExistsError:
             return  # by another ADD meanwhile
+
+
+def open_made(path: str) -> int:
+    """A directory of ours in /run, made where it is missing; -1 where that cannot be."""
+    try:
+        make(path, 0o700)
+        return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return -1

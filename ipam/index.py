@@ -1,7 +1,8 @@
-"""The leases by their content, so that an owner's are found without reading all: ours alone, and rebuilt when in doubt.
+"""The leases by their content and the used IPs by blocks, so that nobody reads all: ours alone, rebuilt when in doubt.
 
     <run dir>/ipam/<st_dev>-<st_ino of the network's directory>/   0700
         <digest of a content> -> "10.0.0.5 fd00::5"                a symlink; its target names the files that hold it
+        10.0.0.0 -> "2c"                                           `ipam.blocks`: of this /24, .2, .3 and .5 are used
 
 It is current while its directory has the mtime of the network's. `Directory.stamp` gives the two one that no change
 will give again, so whatever anybody else creates or removes, and a crash of ours before the stamp, tells.
@@ -13,7 +14,7 @@ from __future__ import annotations
 import os
 from _blake2 import blake2b  # hashlib would load OpenSSL
 
-from ipam import directory
+from ipam import blocks, directory
 
 FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 SECOND = 10**9  # ns
@@ -27,13 +28,14 @@ def place(run_dir: str) -> str:
 class Index:
     """Of one network, used under its store's lock. Where it cannot be read or written it is not current, no more."""
 
-    __slots__ = ("_changed", "_fd", "_names", "_path", "is_current")
+    __slots__ = ("_changed", "_fd", "_found", "_path", "_texts", "is_current")
 
     def __init__(self, path: str, mtime: int) -> None:
         """`mtime` is the network directory's, in ns, from before any change."""
         self._path = path
         self._fd = -1
-        self._names: dict[str, list[str]] = {}  # of the keys asked for
+        self._texts: dict[str, str] = {}  # of the keys asked for, "" where there is none
+        self._found: set[str] = set()  # of these, what is on the disk
         self._changed: set[str] = set()
         self.is_current = False
         try:
@@ -49,65 +51,96 @@ class Index:
 
     def names(self, content: bytes) -> list[str]:
         """The files that hold the content. Only of a current one."""
-        return self._of(_key(content))
+        return self._text(_key(content)).split()
+
+    def used(self, family: int, block: int) -> int:
+        """The bits of a block, too few of them in doubt. Only of a current one."""
+        return self._bits(blocks.key(family, block))
 
     def add(self, content: bytes, name: str) -> None:
-        self._change(_key(content), name, True)
+        self._write(_key(content), " ".join(sorted({*self.names(content), name})))
+        where, bit = blocks.place(name)
+        self._write(where, _hex(self._bits(where) | bit))
 
     def discard(self, content: bytes, name: str) -> None:
-        self._change(_key(content), name, False)
+        self._write(_key(content), " ".join(sorted({*self.names(content)} - {name})))
+        where, bit = blocks.place(name)
+        self._write(where, _hex(self._bits(where) & ~bit))
 
     def settle(self, mtime: int) -> None:
         """Write what was added and discarded; current for a network directory of that mtime. Raises OSError."""
         for key in self._changed:
-            names = self._names[key]
-            if not names:
+            text = self._texts[key]
+            if key in self._found:
+                self._found.discard(key)
                 os.unlink(key, dir_fd=self._fd)
-                continue
-            try:
-                os.symlink(" ".join(names), key, dir_fd=self._fd)
-            except FileExistsError:
-                os.unlink(key, dir_fd=self._fd)
-                os.symlink(" ".join(names), key, dir_fd=self._fd)
+            if text:
+                os.symlink(text, key, dir_fd=self._fd)
+                self._found.add(key)
         self._changed.clear()
         os.utime(self._fd, ns=(mtime, mtime))
 
     def rebuild(self, found: dict[str, bytes], mtime: int) -> None:
-        """Make it name these files, name -> content, and no other. Raises OSError."""
-        missing: dict[str, list[str]] = {}
-        for name, content in found.items():
-            if content:
-                missing.setdefault(_key(content), []).append(name)
-        self._names.clear()
+        """Make it tell of these files, name -> content, and of no other. Raises OSError."""
         if self._fd < 0:
             directory.make(self._path, 0o700)
             self._fd = os.open(self._path, FLAGS)
-        for key in os.listdir(self._fd):
-            if self._of(key) == missing.get(key):
-                del missing[key]
-            else:
-                os.unlink(key, dir_fd=self._fd)
-        self._names = missing
-        self._changed = set(missing)
+        wanted = _wanted(found)
+        self._changed.clear()  # what an earlier one could not write
+        self._found = set(os.listdir(self._fd))
+        self._texts = {key: "" for key in wanted if key not in self._found}
+        for key in {*wanted, *self._found}:
+            self._write(key, wanted.get(key, ""))
         self.settle(mtime)
         self.is_current = True
 
-    def _of(self, key: str) -> list[str]:
-        if key not in self._names:
-            self._names[key] = []
+    def drift(self, found: dict[str, bytes]) -> list[str]:
+        """What it says of these files, name -> content, that is not so, a sentence each. Only of a current one."""
+        wanted = _wanted(found)
+        keys = sorted({*wanted, *os.listdir(self._fd)})
+        pairs = [(key, self._text(key), wanted.get(key, "")) for key in keys]
+        return [
+            f"entry {key} says {here or 'nothing'}, should say {there or 'nothing'}"
+            for key, here, there in pairs
+            if here != there
+        ]
+
+    def _bits(self, where: str) -> int:
+        try:
+            return int(self._text(where) or "0", 16)
+        except ValueError:
+            self.is_current = False
+            return 0
+
+    def _text(self, key: str) -> str:
+        if key not in self._texts:
+            self._texts[key] = ""
             try:
-                self._names[key] = os.readlink(key, dir_fd=self._fd).split()
+                self._texts[key] = os.readlink(key, dir_fd=self._fd)
+                self._found.add(key)
             except FileNotFoundError:
                 pass
             except OSError:
                 self.is_current = False
-        return self._names[key]
+        return self._texts[key]
 
-    def _change(self, key: str, name: str, is_there: bool) -> None:
-        names = self._of(key)
-        if (name in names) != is_there:
-            names.append(name) if is_there else names.remove(name)
+    def _write(self, key: str, text: str) -> None:
+        if self._text(key) != text:
+            self._texts[key] = text
             self._changed.add(key)
+
+
+def _wanted(found: dict[str, bytes]) -> dict[str, str]:
+    names: dict[str, list[str]] = {}
+    for name, content in found.items():
+        if content:
+            names.setdefault(_key(content), []).append(name)
+    used = blocks.of(name for name, content in found.items() if content)
+    return {key: " ".join(sorted(of)) for key, of in names.items()} | {key: _hex(bits) for key, bits in used.items()}
+
+
+def _hex(bits: int) -> str:
+    return f"{bits:x}" if bits else ""
 
 
 def _key(content: bytes) -> str:

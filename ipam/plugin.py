@@ -6,19 +6,19 @@ Locking, layout and order of allocation are those of the reference host-local, i
 
 from __future__ import annotations
 
-from cni.errors import AddressUnavailable, CheckFailed, CNIError, PluginNotAvailable
+from cni.errors import CheckFailed, CNIError, PluginNotAvailable
 from cni.request import Request
 from cni.result import DNS, IPConfig, Result
-from ipam import allocate, index, resolv_conf
-from ipam.conf import IPAMConf, data_dir, parse
-from ipam.ranges import IP, Range, ip_text, parse_ip, range_of, set_text
-from ipam.store import Owner, Store, is_of
+from cni.stderr import tell
+from ipam import facts, give, index, liveness, overlap, readiness, resolv_conf
+from ipam.conf import IPAMConf, cooldown, data_dir, lock_timeout, parse, reclaims
+from ipam.lease import Owner, is_of, owner_content
+from ipam.ranges import IP, Range, ip_text, parse_ip, range_of
+from ipam.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from ipam.taken import Taken
 
 
 def validate(request: Request) -> IPAMConf:
@@ -26,30 +26,37 @@ def validate(request: Request) -> IPAMConf:
     return parse(request)
 
 
-def add(request: Request, deliver: Callable[[Result], None], conf: IPAMConf | None = None) -> Result:
+def add(
+    request: Request,
+    deliver: Callable[[Result], None],
+    conf: IPAMConf | None = None,
+    deliver_found: Callable[[Result], None] | None = None,
+) -> Result:
     """Reserve one IP of each range set, or none at all. `conf`: what `validate` gave for this request.
 
-    Raises InvalidConfig (7), AddressUnavailable (102), IOFailure (5), TryAgainLater (11), InvalidEnvironment (4).
+    An owner that has one of each already gets these, and `deliver_found`, if given, the result: who would undo an ADD
+    must not release them. Raises InvalidConfig (7), AddressUnavailable (102), IOFailure (5), TryAgainLater (11),
+    InvalidEnvironment (4).
     """
     conf = conf or parse(request)
     result = Result(routes=conf.routes, dns=resolv_conf.read(conf.resolv_conf) if conf.resolv_conf else DNS())
-    with Store.make(conf.data_dir, request.name, index.place(request.run_dir)) as store:
+    known = facts.of(request)
+    with _made(request, conf) as store:
         owned = store.leases_of(request.owner)
+        intact = [] if conf.strict_add else _intact(store, owned, conf, request.owner)
+        if intact:
+            for ip in intact:
+                store.describe(ip, known)
+            result.ips = _ip_configs(conf, intact)
+            (deliver_found or deliver)(result)
+            return result
         for number, ranges in enumerate(conf.sets):
             if conf.requested[number] is None:  # a requested IP is given to whoever has others already (reference)
                 _refuse_second_lease(owned, number, ranges, request.owner)
         if not owned:
             request.caller.begin()
-        taken = store.taken()
         try:
-            for number, ranges in enumerate(conf.sets):
-                ip = conf.requested[number]
-                if ip is None:
-                    ip = _reserve_next(store, taken, number, ranges, request.owner)
-                elif not store.reserve(ip, request.owner, number):
-                    problem = f"requested IP address {ip_text(ip)} is not available in range set {set_text(ranges)}"
-                    raise _unavailable(number, problem)
-                result.ips.append(_ip_config(ranges, ip))
+            result.ips = _ip_configs(conf, give.reserve(store, conf, request.owner, known))
             deliver(result)
         except BaseException:
             store.take_back()
@@ -62,7 +69,7 @@ def check(request: Request) -> None:
     conf = parse(request)
     expected = _expected(request, conf.sets)
     pod = f"container {request.container_id} {request.ifname}"
-    store = Store.find(conf.data_dir, request.name, index.place(request.run_dir))
+    store = Store.find(conf.data_dir, request.name, index.place(request.run_dir), conf.lock_timeout)
     if store is None:
         raise CheckFailed([f"expected a reservation for {pod}, found no store {conf.data_dir}/{request.name}"])
     with store:
@@ -83,84 +90,90 @@ def delete(request: Request) -> None:
 
     Raises IOFailure (5) after everything that can be released is, TryAgainLater (11).
     """
-    store = Store.find(data_dir(request), request.name, index.place(request.run_dir))
+    store = _found(request)
     if store is not None:
         with store:
             store.release(request.owner)
 
 
 def gc(request: Request) -> None:
-    """Release the IPs of all owners that the runtime does not list; without a list do nothing.
+    """Release the IPs of all owners that the runtime does not list, and what is provably dead.
 
-    Raises IOFailure (5) after everything that can be released is, TryAgainLater (11).
+    Without a list that is what an earlier boot left. Liveness is looked at after the leases were read, and unlocked;
+    what has changed meanwhile stays. Raises IOFailure (5) after everything that can be released is, TryAgainLater (11).
     """
-    valid = request.valid_attachments()
-    store = None if valid is None else Store.find(data_dir(request), request.name, index.place(request.run_dir))
-    if store is not None and valid is not None:
-        with store:
+    valid, reclaiming = request.valid_attachments(), reclaims(request)
+    store = _found(request) if valid is not None or reclaiming else None
+    if store is None:
+        return
+    with store:
+        if valid is not None:
             store.keep_only(valid)
+        records = store.records() if reclaiming else {}
+    dead = liveness.dead(records) if valid is not None else liveness.dead(records, (liveness.EARLIER_BOOT,))
+    store = _found(request) if dead else None
+    if store is not None:
+        with store:
+            store.remove_same(dead)
 
 
 def status(request: Request) -> None:
-    """Raises PluginNotAvailable (50) when no ADD can succeed: store unusable or a range set exhausted."""
+    """Raises PluginNotAvailable (50) when no ADD can succeed: store unusable or a range set exhausted.
+
+    Overlaps with others hinder none: they are named beside that, or on stderr.
+    """
     conf = parse(request)
     try:
-        with Store.make(conf.data_dir, request.name, index.place(request.run_dir)) as store:
+        with _made(request, conf) as store:
             store.probe()
-            if _has_free_names(store, conf.sets):
-                return
-            leases = store.leases()
+            exhausted, counts = readiness.exhausted(store, conf)
     except CNIError as error:
         raise PluginNotAvailable(error.msg, error.details) from None
-    exhausted, counts = [], []
-    for number, ranges in enumerate(conf.sets):
-        free, used = allocate.occupancy(ranges, leases)
-        counts.append(f"range set {number} {set_text(ranges)}: {free} free, {used} used")
-        if not free:
-            exhausted.append(set_text(ranges))
+    overlaps = overlap.find(conf.data_dir, request.name, conf.sets)
     if exhausted:
-        raise PluginNotAvailable("no IP addresses available in range set: " + "; ".join(exhausted), "\n".join(counts))
+        details = "\n".join(counts + overlaps)
+        raise PluginNotAvailable("no IP addresses available in range set: " + "; ".join(exhausted), details)
+    if overlaps:
+        tell("".join(f"cni-ipam: {line}\n" for line in overlaps).encode("utf-8", "backslashreplace"))
 
 
-def _has_free_names(store: Store, sets: list[list[Range]]) -> bool:
-    """Without a look into the leases; False may be an error."""
-    taken = store.taken()
-    return all(
-        allocate.next_free(ranges, taken, store.last_reserved(number)) is not None for number, ranges in enumerate(sets)
-    )
+def _made(request: Request, conf: IPAMConf) -> Store:
+    place = index.place(request.run_dir)
+    return Store.make(conf.data_dir, request.name, place, conf.lock_timeout, conf.cooldown)
+
+
+def _found(request: Request) -> Store | None:
+    """By what DEL and GC need of the configuration."""
+    place = index.place(request.run_dir)
+    return Store.find(data_dir(request), request.name, place, lock_timeout(request), cooldown(request))
+
+
+def _intact(store: Store, owned: list[IP], conf: IPAMConf, owner: Owner) -> list[IP]:
+    """For each set the lease that the owner has in it, the requested one where there is such; [] if one is missing."""
+    found: list[IP] = []
+    content = owner_content(owner)
+    for wanted, ranges in zip(conf.requested, conf.sets, strict=True):
+        fitting = [ip for ip in owned if range_of(ranges, ip) and (wanted is None or ip == wanted)]
+        ip = next((ip for ip in fitting if store.content(ip) == content), None)
+        if ip is None:
+            return []
+        found.append(ip)
+    return found
 
 
 def _refuse_second_lease(owned: list[IP], set_index: int, ranges: list[Range], owner: Owner) -> None:
     """SPEC, ADD: "a runtime must not call ADD twice for the same (container id, ifname)"."""
     for ip in owned:
         if range_of(ranges, ip):
-            raise _unavailable(
+            raise give.unavailable(
                 set_index,
                 f"{ip_text(ip)} has been allocated to {owner[0]}, duplicate allocation is not allowed",
                 "DEL must come before another ADD of the same container and interface",
             )
 
 
-def _reserve_next(store: Store, taken: Taken, set_index: int, ranges: list[Range], owner: Owner) -> IP:
-    last = store.last_reserved(set_index)
-    ip = allocate.next_free(ranges, taken, last)
-    if ip is not None and store.reserve(ip, owner, set_index):
-        return ip
-    leases = store.leases()  # by its content a name may yet be free
-    while (ip := allocate.next_free(ranges, leases, last)) is not None:
-        if store.reserve(ip, owner, set_index):
-            return ip
-        leases[ip] = b"in the way"  # a directory of that name, say
-    free, used = allocate.occupancy(ranges, leases)
-    raise _unavailable(
-        set_index,
-        f"no IP addresses available in range set: {set_text(ranges)}",
-        f"{used} used, {free} free in {store.path}; GC releases what dead containers left, or enlarge the range",
-    )
-
-
-def _unavailable(set_index: int, problem: str, details: str = "") -> AddressUnavailable:
-    return AddressUnavailable(f"failed to allocate for range {set_index}: {problem}", details)
+def _ip_configs(conf: IPAMConf, ips: list[IP]) -> list[IPConfig]:
+    return [_ip_config(ranges, ip) for ranges, ip in zip(conf.sets, ips, strict=True)]
 
 
 def _ip_config(ranges: list[Range], ip: IP) -> IPConfig:

@@ -26,21 +26,36 @@ def ip_text(ip: IP) -> str:
 class Range:
     """The IPs from `start` to `end`, both included, of one subnet; `gateway` may lie anywhere.
 
+    `parts`: what `exclude` leaves of it, (start, end) in rising order; it may be nothing.
     `path` is where the configuration has it, for error messages: "ipam.ranges[0][1]".
     """
 
-    __slots__ = ("end", "family", "gateway", "path", "prefix", "start")
+    __slots__ = ("end", "family", "gateway", "parts", "path", "prefix", "start")
 
-    def __init__(self, family: int, start: int, end: int, prefix: int, gateway: IP, path: str) -> None:
+    def __init__(
+        self,
+        family: int,
+        start: int,
+        end: int,
+        prefix: int,
+        gateway: IP,
+        path: str,
+        exclude: list[tuple[int, int]] | None = None,
+    ) -> None:
         self.family = family
         self.start = start
         self.end = end
         self.prefix = prefix
         self.gateway = gateway
         self.path = path
+        self.parts = _without(start, end, exclude or [])
 
     def __contains__(self, ip: IP) -> bool:
+        """Excluded ones as well: they were given once, perhaps."""
         return ip[0] == self.family and self.start <= ip[1] <= self.end
+
+    def excludes(self, ip: IP) -> bool:
+        return ip in self and not any(start <= ip[1] <= end for start, end in self.parts)
 
     def __str__(self) -> str:
         return f"{ip_text((self.family, self.start))}-{ip_text((self.family, self.end))}"
@@ -60,3 +75,14 @@ def range_of(ranges: list[Range], ip: IP) -> Range | None:
 
 def set_text(ranges: list[Range]) -> str:
     return ",".join(str(one) for one in ranges)
+
+
+def _without(start: int, end: int, exclude: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    parts = []
+    for first, last in sorted(exclude):
+        if first > end:
+            break
+        if first > start:
+            parts.append((start, first - 1))
+        start = max(start, last + 1)
+    return [*parts, (start, end)] if start <= end else parts

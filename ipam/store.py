@@ -8,6 +8,9 @@
 A lease file without content is what a crashed host-local left: nobody else writes while we hold the
 lock, so it is no lease but a free IP. White space around a content does not count.
 Source: containernetworking/plugins v1.9.1, host-local, backend/disk.
+
+What we add is ours alone and no more than a hint: `ipam.facts` at the files, `ipam.index`, `ipam.cooldown` and
+`ipam.sticky` in /run.
 """
 
 from __future__ import annotations
@@ -16,44 +19,54 @@ import os
 
 from cni.errors import IOFailure
 from ipam import directory, lock
+from ipam.cooldown import Cooldown
+from ipam.facts import Facts
 from ipam.failure import failure
 from ipam.index import Index
+from ipam.lease import RESERVED, Owner, Record, is_ip, legacy_content, owner_content
+from ipam.lookup import Lookup
 from ipam.ranges import IP, ip_text, parse_ip
 from ipam.taken import Taken
 
-Owner = tuple[str, str]  # (container_id, ifname)
-
 
 class Store:
-    """An open and locked store; leaving its `with` block unlocks it. `indexes`: ipam.index.place."""
+    """An open and locked store; leaving its `with` block unlocks it.
 
-    __slots__ = ("_directory", "_index", "path")
+    `indexes`: ipam.index.place; `wait` for the lock and `cooldown` are seconds. `hints` is the path of the index;
+    beside it there is room for others.
+    """
 
-    def __init__(self, path: str, indexes: str, wait: float) -> None:
+    __slots__ = ("_cooldown", "_directory", "_lookup", "hints", "path")
+
+    def __init__(self, path: str, indexes: str, wait: float, cooldown: int = 0) -> None:
         """Raises OSError, TryAgainLater (11)."""
         self.path = path
         self._directory = directory.Directory(path, wait)
-        self._index = Index(os.path.join(indexes, self._directory.key), self._directory.mtime)
+        self.hints = os.path.join(indexes, self._directory.key)
+        self._lookup = Lookup(self._directory, Index(self.hints, self._directory.mtime))
+        self._cooldown = Cooldown(f"{self.hints}.cool", cooldown)
 
     @classmethod
-    def make(cls, data_dir: str, network: str, indexes: str, wait: float = lock.WAIT) -> Store:
+    def make(cls, data_dir: str, network: str, indexes: str, wait: float = lock.WAIT, cooldown: int = 0) -> Store:
         """The store, made where it is missing. Raises IOFailure (5), TryAgainLater (11)."""
         path = os.path.join(data_dir, network)
         try:
             try:
-                return cls(path, indexes, wait)
+                return cls(path, indexes, wait, cooldown)
             except FileNotFoundError:
                 directory.make(path)
-                return cls(path, indexes, wait)
+                return cls(path, indexes, wait, cooldown)
         except OSError as error:
             raise failure("open the store", path, error) from None
 
     @classmethod
-    def find(cls, data_dir: str, network: str, indexes: str, wait: float = lock.WAIT) -> Store | None:
+    def find(
+        cls, data_dir: str, network: str, indexes: str, wait: float = lock.WAIT, cooldown: int = 0
+    ) -> Store | None:
         """The store, None where there is none. Raises IOFailure (5), TryAgainLater (11)."""
         path = os.path.join(data_dir, network)
         try:
-            return cls(path, indexes, wait)
+            return cls(path, indexes, wait, cooldown)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -65,26 +78,41 @@ class Store:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             if kind is None:  # otherwise it is not known what has changed, and the next one builds the index anew
-                self._settle()
+                self._lookup.settle()
         finally:
-            self._index.close()
+            self._lookup.close()
             self._directory.close()
 
     def leases(self) -> dict[IP, bytes]:
         """Every IP that is taken, with the content of its file. Raises IOFailure (5)."""
-        found, errors = self._survey()
+        found, errors = self._lookup.survey()
         self._report("read", errors)
         return {parse_ip(name): content for name, content in found.items() if content}
 
     def leases_of(self, owner: Owner) -> list[IP]:
         """The IPs that the owner, or its container id alone, has. Raises IOFailure (5)."""
-        found, errors = self._find(owner)
+        found, errors = self._lookup.find((owner_content(owner), legacy_content(owner)))
         self._report("read", errors)
         return [parse_ip(name) for name in found]
 
+    def records(self) -> dict[IP, Record]:
+        """Every IP that is taken, with all that is known of its lease. Raises IOFailure (5)."""
+        return {ip: self.record(ip_text(ip)) for ip in self.leases()}
+
+    def record(self, name: str) -> Record:
+        """What is known of the lease of that name. Raises IOFailure (5)."""
+        try:
+            return Record(*self._directory.inspect(name))
+        except OSError as error:
+            raise failure("read", self._file(name), error) from None
+
+    def cooling(self) -> list[IP]:
+        """The IPs that were released a moment ago."""
+        return [parse_ip(name) for name in self._cooldown.names() if is_ip(name)]
+
     def taken(self) -> Taken:
         """The IPs that cannot be given, in doubt too many of them; asking it raises IOFailure (5)."""
-        return Taken(self._cannot_be_made, self._names)
+        return Taken(self._cannot_be_made, self._lookup.used, self._cooldown.holds)
 
     def content(self, ip: IP) -> bytes:
         """What stands in the IP's file; b"" where it is free. Raises IOFailure (5)."""
@@ -101,20 +129,39 @@ class Store:
         except (OSError, ValueError):
             return None
 
-    def reserve(self, ip: IP, owner: Owner, set_index: int) -> bool:
+    def reserve(self, ip: IP, owner: Owner, set_index: int, known: Facts | None = None) -> bool:
         """Give the IP to the owner and note it as the set's last; False when it is taken. Raises IOFailure (5)."""
         lease = name = ip_text(ip)
         content = owner_content(owner)
         try:
-            if not self._directory.create(name, content):
+            if not self._directory.create(name, content, known):
                 return False
+            self._cooldown.end(name)
             name = f"last_reserved_ip.{set_index}"
             self._directory.overwrite(name, lease.encode())
         except OSError as error:
             raise failure("write", self._file(name), error) from None
-        if self._index.is_current:
-            self._index.add(content, lease)
+        self._lookup.add(content, lease)
         return True
+
+    def write(self, ip: IP, content: bytes) -> bool:
+        """A lease of that content and without facts; False when the IP is taken. Raises IOFailure (5)."""
+        name = ip_text(ip)
+        try:
+            if not self._directory.create(name, content):
+                return False
+        except OSError as error:
+            raise failure("write", self._file(name), error) from None
+        self._lookup.add(content, name)
+        return True
+
+    def describe(self, ip: IP, known: Facts) -> None:
+        """Give the IP's lease these facts, or, where that cannot be, none. Raises IOFailure (5)."""
+        name = ip_text(ip)
+        try:
+            self._directory.describe(name, known)
+        except OSError as error:
+            raise failure("write", self._file(name), error) from None
 
     def take_back(self) -> None:
         """Undo every `reserve` since the store was opened; a lease from before stays, whosever it is.
@@ -128,16 +175,46 @@ class Store:
 
         Goes on past errors and reports all of them. Raises IOFailure (5).
         """
-        found, errors = self._find(owner)
+        found, errors = self._lookup.find((owner_content(owner), legacy_content(owner)))
         current = owner_content(owner)
         own = {name: content for name, content in found.items() if content == current}
         self._remove(own or found, errors)
 
     def keep_only(self, owners: set[Owner]) -> None:
-        """Remove every lease of others, and files without content. Errors as in `release`."""
-        found, errors = self._survey()
+        """Remove the leases of others, but none that a person reserved, and files without content.
+
+        Errors as in `release`.
+        """
+        found, errors = self._lookup.survey()
         kept = {owner_content(owner) for owner in owners} | {legacy_content(owner) for owner in owners}
-        self._remove({name: content for name, content in found.items() if content not in kept}, errors)
+        others = {name: content for name, content in found.items() if content not in kept}
+        self._remove({name: content for name, content in others.items() if not content.startswith(RESERVED)}, errors)
+
+    def remove_if(self, name: str, content: bytes, known: Facts | None = None) -> bool:
+        """Remove the file of that name, with content or without, if it is still this one. Raises IOFailure (5)."""
+        if not self.record(name).is_same(Record(content, known)) or (not content and name not in self.listed()):
+            return False
+        self._remove({name: content}, [])
+        return True
+
+    def remove_same(self, records: dict[IP, Record]) -> list[IP]:
+        """Remove those leases that are still what they were, facts and all; these. Errors as in `release`."""
+        same = [ip for ip, record in records.items() if record.content and record.is_same(self.record(ip_text(ip)))]
+        self._remove({ip_text(ip): records[ip].content for ip in same}, [])
+        return same
+
+    def listed(self) -> list[str]:
+        """The names of all files. Raises IOFailure (5)."""
+        return self._lookup.names()
+
+    def drift(self) -> list[str]:
+        """What the index says wrongly although it passes for current, a sentence each. Raises IOFailure (5)."""
+        return self._lookup.drift()
+
+    def rebuild(self) -> None:
+        """Build the index anew. Raises IOFailure (5)."""
+        self._lookup.doubt()
+        self.leases()
 
     def probe(self) -> None:
         """Whether a lease could be written now, and all be read. Raises IOFailure (5)."""
@@ -145,49 +222,8 @@ class Store:
             self._directory.probe()
         except OSError as error:
             raise failure("write to the store", self.path, error) from None
-        if not self._index.is_current:
+        if not self._lookup.is_current:
             self.leases()
-
-    def _find(self, owner: Owner) -> tuple[dict[str, bytes], list[str]]:
-        """Name and content of the leases of the owner or its container id alone, and the errors met on the way."""
-        contents = (owner_content(owner), legacy_content(owner))
-        if self._index.is_current:
-            found = {name: content for content in contents for name in self._index.names(content)}
-            if self._index.is_current and all(self._holds(name, content) for name, content in found.items()):
-                return found, []
-            self._index.is_current = False
-        found, errors = self._survey()
-        return {name: content for name, content in found.items() if content in contents}, errors
-
-    def _survey(self) -> tuple[dict[str, bytes], list[str]]:
-        """Name and content of every file that is named by an IP, and the errors met on the way."""
-        found, errors = {}, []
-        for name in filter(_is_ip, self._names()):
-            try:
-                found[name] = self._directory.read(name)
-            except IsADirectoryError:
-                continue
-            except OSError as error:
-                errors.append(failure("read", self._file(name), error).msg)
-        if not errors and not self._index.is_current:
-            try:
-                self._index.rebuild(found, self._directory.stamp())
-            except OSError:
-                pass  # the next one surveys as well
-        return found, errors
-
-    def _settle(self) -> None:
-        if self._index.is_current and self._directory.is_changed:
-            try:
-                self._index.settle(self._directory.stamp())
-            except OSError:
-                pass  # the next one finds it out of date
-
-    def _names(self) -> list[str]:
-        try:
-            return self._directory.names()
-        except OSError as error:
-            raise failure("list the store", self.path, error) from None
 
     def _cannot_be_made(self, name: str) -> bool:
         try:
@@ -195,21 +231,15 @@ class Store:
         except OSError:
             return True  # what cannot be read is somebody's
 
-    def _holds(self, name: str, content: bytes) -> bool:
-        try:
-            return self._directory.read(name) == content
-        except OSError:
-            return False
-
     def _remove(self, leases: dict[str, bytes], errors: list[str]) -> None:
+        self._cooldown.begin([name for name, content in leases.items() if content])
         for name, content in leases.items():
             try:
                 self._directory.remove(name)
             except OSError as error:
                 errors.append(failure("remove", self._file(name), error).msg)
                 continue
-            if self._index.is_current:
-                self._index.discard(content, name)
+            self._lookup.discard(content, name)
         self._report("release", errors)
 
     def _report(self, what: str, errors: list[str]) -> None:
@@ -218,23 +248,3 @@ class Store:
 
     def _file(self, name: str) -> str:
         return os.path.join(self.path, name)
-
-
-def owner_content(owner: Owner) -> bytes:
-    return "\r\n".join(owner).encode("utf-8", "surrogateescape")
-
-
-def legacy_content(owner: Owner) -> bytes:
-    return owner[0].encode()
-
-
-def is_of(content: bytes, owner: Owner) -> bool:
-    return content in (owner_content(owner), legacy_content(owner))
-
-
-def _is_ip(name: str) -> bool:
-    try:
-        parse_ip(name)
-    except ValueError:
-        return False
-    return True

@@ -11,14 +11,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import tests.bench
-from tests.bench import calls, parts, record
+from tests.bench import addresses, calls, parts, record
 from tests.bench.contenders import Contender
 from tests.bench.plot import svg
 from tests.bench.samples import NAMES, REFERENCE, Run
 from tests.bench.table import missed, tables
 from tests.world import BIN, PEERS
 
-PARTS = ("latency", "parallel", "leases")
+PARTS = ("latency", "parallel", "leases", "ipam")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,6 +55,8 @@ def _measure(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Ru
         parts.parallel(run, contenders, _say)
     if "leases" in options.only:
         parts.leases(run, contenders, options.n, _say)
+    if "ipam" in options.only:
+        addresses.measure(run, contenders, options.n, _say)
     return run
 
 

@@ -44,6 +44,8 @@ class Site:
     conf: dict[str, Any]
     environment: dict[str, str]
     server: Server | None = None
+    is_ipam: bool = False
+    """Whether calls go to the IPAM plugin itself."""
     results: dict[str, Any] = field(default_factory=dict)
     """Of the last ADD, by the pod's name: prevResult of the calls that follow."""
 
@@ -53,12 +55,16 @@ class Site:
 
     def call(self, verb: str, pod: Pod) -> Call:
         conf = dict(self.conf)
+        if verb == "GC":
+            conf["cni.dev/valid-attachments"] = []
         if verb in ("CHECK", "DEL"):
             conf["prevResult"] = self.results[pod.name]
         if verb == "VERSION":
             conf = {"cniVersion": conf["cniVersion"]}
         variables = {"CNI_COMMAND": verb, "CNI_CONTAINERID": pod.container_id, "CNI_NETNS": pod.path}
-        return Call([str(self.contender.executables[0])], self.environment | variables, json.dumps(conf).encode())
+        return Call(
+            [str(self.contender.executables[self.is_ipam])], self.environment | variables, json.dumps(conf).encode()
+        )
 
     def run(self, verb: str, pod: Pod) -> Outcome:
         outcome = calls.run(self.node, self.call(verb, pod))

@@ -52,7 +52,7 @@ def latency(run: Run, contenders: Sequence[Contender], rounds: int, say: Say) ->
 
 def parallel(run: Run, contenders: Sequence[Contender], say: Say) -> None:
     least, most = ROUNDS
-    with _sites(_without_killed(contenders), STACKS["IPv4"], POD_COUNT) as sites:
+    with _sites(without_killed(contenders), STACKS["IPv4"], POD_COUNT) as sites:
         for at_a_time in AT_A_TIME:
             spent = {site.title: 0.0 for site in sites}
             for number in range(most):
@@ -60,7 +60,7 @@ def parallel(run: Run, contenders: Sequence[Contender], say: Say) -> None:
                 if not busy:
                     break
                 say(f"parallel, {at_a_time} at a time, round {number + 1}: {', '.join(site.title for site in busy)}")
-                for site in _in_turn(busy, number):
+                for site in in_turn(busy, number):
                     for verb in ("ADD", "DEL"):
                         seconds = site.run_many(verb, at_a_time)
                         run.add(Key("parallel", verb, str(at_a_time)), site.title, POD_COUNT / seconds)
@@ -68,10 +68,10 @@ def parallel(run: Run, contenders: Sequence[Contender], say: Say) -> None:
 
 
 def leases(run: Run, contenders: Sequence[Contender], rounds: int, say: Say) -> None:
-    with _sites(_without_killed(contenders), ("10.0.0.0/8",), rounds + WARM_UP) as sites:
+    with _sites(without_killed(contenders), ("10.0.0.0/8",), rounds + WARM_UP) as sites:
         for beside, count in zip((0, *LEASES), LEASES, strict=False):
             for site in sites:
-                _fill(site.node.store / site.conf["name"], beside, count)
+                fill(site.node.store / site.conf["name"], beside, count)
             here = rounds if count < LEASES[-1] else min(rounds, ROUNDS_AMONG_MOST)
             for verb in ("ADD", "DEL"):
                 say(f"leases, beside {count}: {here} x {verb}")
@@ -81,7 +81,7 @@ def leases(run: Run, contenders: Sequence[Contender], rounds: int, say: Say) -> 
 def _one_by_one(run: Run, key: Key, sites: Sequence[Site], rounds: int) -> None:
     """The same call for each pod, after a warm-up; every site has its turn in every round."""
     for number in range(rounds + WARM_UP):
-        for site in _in_turn(sites, number):
+        for site in in_turn(sites, number):
             outcome = site.run(key.verb, site.pods[number])
             if number >= WARM_UP:
                 run.add(key, site.title, outcome.seconds)
@@ -111,15 +111,15 @@ def _sites(contenders: Sequence[Contender], subnets: Sequence[str], pods: int) -
         yield sites
 
 
-def _in_turn(sites: Sequence[Site], number: int) -> Iterable[Site]:
+def in_turn(sites: Sequence[Site], number: int) -> Iterable[Site]:
     return sites if number % 2 else reversed(sites)
 
 
-def _without_killed(contenders: Sequence[Contender]) -> list[Contender]:
+def without_killed(contenders: Sequence[Contender]) -> list[Contender]:
     return [contender for contender in contenders if contender.title != KILLED]
 
 
-def _fill(store: Path, begin: int, end: int) -> None:
+def fill(store: Path, begin: int, end: int) -> None:
     """Leases as host-local writes them, from number `begin` on, the last one being the last that was reserved."""
     first = ipaddress.ip_address("10.0.0.2")
     for number in range(begin, end):

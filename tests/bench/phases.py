@@ -21,6 +21,8 @@ from cni.result import Result
 from cni_veth import aside, ipam_plugin, netlink, plugin, pod, removal, veth
 from cni_veth.bridge import Bridge
 from cni_veth.ipam_plugin import IPAM
+from ipam import lock
+from ipam.directory import Directory
 from tests.world import Node, Pod
 
 PAUSE = 0.02  # between two calls: caches cool down as between a node's real ones
@@ -42,6 +44,7 @@ STEPS: list[tuple[str, Any, str]] = [
     ("release the address", IPAM, "delete"),
     ("kernel", netlink.Socket, "_send"),
 ]
+HELD = "of it: under the store's lock"
 Times = dict[str, list[float]]
 
 
@@ -53,6 +56,21 @@ class Clock:
         self._sums: dict[str, float] = {}
         for title, place, name in STEPS:
             setattr(place, name, self._timed(title, getattr(place, name)))
+        self._time_the_lock(lock.acquire, Directory.close)
+
+    def _time_the_lock(self, acquire: Callable[..., int], close: Callable[[Directory], None]) -> None:
+        locked = [0.0]
+
+        def timed_acquire(*arguments: Any) -> int:
+            fd = acquire(*arguments)
+            locked[0] = time.perf_counter()
+            return fd
+
+        def timed_close(directory: Directory) -> None:
+            close(directory)
+            self._sums[HELD] = self._sums.get(HELD, 0.0) + time.perf_counter() - locked[0]
+
+        lock.acquire, Directory.close = timed_acquire, timed_close  # type: ignore[assignment,method-assign]
 
     def _timed(self, title: str, step: Callable[..., Any]) -> Callable[..., Any]:
         def timed(*arguments: Any, **named: Any) -> Any:
@@ -81,8 +99,16 @@ def request(verb: str, conf: dict[str, Any], target: Pod, directory: Path) -> Re
     return made
 
 
-def measure(node: Node, count: int) -> dict[str, Times]:
+def fill(store: Path, count: int) -> None:
+    """So many leases of host-local's in 10.22.0.0/16."""
+    store.mkdir(parents=True)
+    for number in range(count):
+        (store / f"10.22.{(number + 600) >> 8}.{(number + 600) & 255}").write_bytes(f"c{number}\r\neth0".encode())
+
+
+def measure(node: Node, count: int, leases: int) -> dict[str, Times]:
     (node.dir / "cni-ipam").touch()
+    fill(node.store / "net", leases)
     pods = [node.pod() for _ in range(count)]
     conf, results, found = node.network("10.22.0.0/16", isDefaultGateway=True), dict[str, Any](), dict[str, Times]()
     clock = Clock()
@@ -109,14 +135,15 @@ def main() -> None:
         prog="python -m tests.bench.phases", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("-n", type=int, default=60, help="calls of each verb (%(default)s)")
-    count = parser.parse_args().n
+    parser.add_argument("--leases", type=int, default=0, help="that the store has before (%(default)s)")
+    options = parser.parse_args()
     ipam_plugin._is_own = lambda executable: True  # type: ignore[assignment]
     aside.start = aside.in_thread
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000)  # as packaging/entry.py does
     with Node() as node:
-        for verb, times in measure(node, count).items():
+        for verb, times in measure(node, options.n, options.leases).items():
             print(f"| {verb} | ms |\n|---|--:|")
             for title, seconds in times.items():
                 print(f"| {title} | {statistics.median(seconds) * 1000:.2f} |")

@@ -11,6 +11,8 @@ STANDALONE = "cni-veth, standalone"
 KILLED = "cni-veth, server killed"
 NAMES = {"reference": REFERENCE, "server": SERVER, "standalone": STANDALONE, "killed": KILLED}
 """Short name -> title, in the order of every table."""
+IN_PROCESS = "ipam, in one process"
+"""The code of cni-ipam called as functions, interpreted: no contender, as nothing is executed."""
 
 
 class Key(NamedTuple):
@@ -18,6 +20,8 @@ class Key(NamedTuple):
 
     latency, leases: seconds per call, `case` is the stack or the number of leases in the store.
     parallel: pods per second, `case` is the number of calls at a time.
+    store: calls of the IPAM plugin alone per second, `case` is the number of leases in the store.
+    last, collect: seconds per call of it, `case` says of what.
     cpu, peak, server cpu, server PSS, server RSS: of one ADD; seconds and bytes, `case` is the stack.
     """
 
@@ -43,7 +47,8 @@ class Run:
     def part(self, part: str) -> Samples:
         """Its rows; in each the contenders in the order of NAMES, for turns have mixed them."""
         rows = {key: row for key, row in self.samples.items() if key.part == part}
-        return {key: {title: row[title] for title in NAMES.values() if title in row} for key, row in rows.items()}
+        titles = (*NAMES.values(), IN_PROCESS)
+        return {key: {title: row[title] for title in titles if title in row} for key, row in rows.items()}
 
     def as_json(self) -> dict[str, Any]:
         rows = [{**key._asdict(), "samples": row} for key, row in self.samples.items()]

@@ -3,6 +3,7 @@
 What is sent is what the client sent, but for these differences and no other:
 - its namespaces, plugin directory and dataDir are ours: the paths are exchanged wherever they stand;
 - `prevResult` is what the chain answered here, as libcni would have kept it;
+- between two calls lies more time than a released address cools, which host-local knows nothing of;
 - `ipMasq` is left out where `send` is told so, because this version refuses it.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -48,6 +50,8 @@ class Replay:
         if not call.netns and call.container_id in self.pods:
             # A runtime has no path to give any more once the namespace is gone.
             self.pods.pop(call.container_id).delete()
+        for cooling in (self.node.dir / "run/ipam").glob("*.cool"):
+            shutil.rmtree(cooling)
         env, stdin = self.message(call, drop)
         command = [*isolated(self.node.dir), str(self.directory / call.plugin)]
         done = self.node.run(command, stdin, env, check=False)

@@ -19,7 +19,7 @@ class Pool:
         self._store = node.store / "net"
         self._store.mkdir(parents=True)
         ranges = [[{"subnet": subnet, **bounds} for subnet in subnets]]
-        self._conf = node.network(ipam=node.ipam(ranges=ranges))
+        self._conf = node.network(ipam=node.ipam(ranges=ranges, strictAdd=True))
 
     def occupy(self, *ips: str) -> None:
         for ip in ips:

@@ -121,8 +121,8 @@ def test_status_is_50_with_free_and_used_counts_when_a_set_is_exhausted(ipam: Pl
     error = ipam.status(conf).failed(50)
     assert error["msg"] == "no IP addresses available in range set: fd00::1-fd00::3"
     assert error["details"].splitlines() == [
-        "range set 0 10.1.0.1-10.1.0.6: 3 free, 2 used",
-        "range set 1 fd00::1-fd00::3: 0 free, 2 used",
+        "range set 0 10.1.0.1-10.1.0.6: 3 free, 2 used, 0 cooling, 0 dead",
+        "range set 1 fd00::1-fd00::3: 0 free, 2 used, 0 cooling, 0 dead",
     ]
     ipam.delete(conf, Pod("c0")).succeeded()
     ipam.status(conf).succeeded()

@@ -95,6 +95,7 @@ def test_repeat_allocating_addresses_on_specific_interface_for_same_container_id
     ipam: Plugin, node: Node, version: str
 ) -> None:
     conf, other = network(node, version, "10.1.2.0/24"), Pod("dummy1")
+    conf["ipam"]["strictAdd"] = True
     refusal = "10.1.2.2 has been allocated to dummy, duplicate allocation is not allowed"
     assert addresses(ipam.add(conf, DUMMY).succeeded()) == ["10.1.2.2/24"]
     assert refusal in ipam.add(conf, DUMMY).failed(102)["msg"]
@@ -128,7 +129,8 @@ def test_ignores_whitespace_in_disk_files(ipam: Plugin, node: Node, version: str
     (node.store / "net/10.1.2.2").write_bytes(b"   " + WHOLE + b"\n ")
     if version >= "0.4.0":
         ipam.check(conf, DUMMY, result).succeeded()
-    ipam.add(conf, DUMMY).failed(102)
+    strict = conf | {"ipam": conf["ipam"] | {"strictAdd": True}}
+    ipam.add(strict, DUMMY).failed(102)
     ipam.delete(conf, DUMMY).succeeded()
     assert node.leases() == {}
 

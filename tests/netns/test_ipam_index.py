@@ -61,7 +61,7 @@ def test_no_call_asks_more_of_60_000_leases_than_of_10(ipam: Plugin, node: Node)
         place = Place(node, name)
         place.fill(number)
         ipam.add(place.conf, Pod("c0"), env=place.env).succeeded()  # it makes the index
-        assert len(os.listdir(place.index())) == number + 1
+        assert len([name for name in os.listdir(place.index()) if "." not in name]) == number + 1
         verbs = {
             "ADD": place.calls(ipam, "ADD", POD),
             "CHECK": place.calls(ipam, "CHECK", POD, prevResult={"cniVersion": "1.1.0"}),
@@ -94,7 +94,8 @@ def test_what_host_local_does_in_between_is_noticed(node: Node, ipam: Plugin, ho
         until(place.is_current)  # a worker has the result printed before it leaves the store
         host_local.add(place.conf, theirs).succeeded()
         assert not place.is_current()
-        error = ipam.add(place.conf, theirs, env=place.env).failed(102)
+        strict = place.conf | {"ipam": place.conf["ipam"] | {"strictAdd": True}}
+        error = ipam.add(strict, theirs, env=place.env).failed(102)
         assert f"has been allocated to t{round_}, duplicate allocation is not allowed" in error["msg"]
         until(place.is_current)  # built anew by a call that failed
         host_local.delete(place.conf, ours).succeeded()
@@ -134,10 +135,10 @@ def test_an_index_that_is_removed_is_made_anew(node: Node, ipam: Plugin) -> None
     place = Place(node)
     ipam.add(place.conf, POD, env=place.env).succeeded()
     until(place.is_current)
-    (entry,) = place.index().iterdir()
-    entry.unlink()
+    for entry in place.index().iterdir():
+        entry.unlink()
     place.index().rmdir()
-    ipam.add(place.conf, POD, env=place.env).failed(102)
+    ipam.add(place.conf, POD, env=place.env).succeeded()
     until(place.is_current)
     ipam.delete(place.conf, POD, env=place.env).succeeded()
     assert node.leases() == {}

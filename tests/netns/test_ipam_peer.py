@@ -62,7 +62,8 @@ def test_the_same_calls_leave_the_same_bytes_names_modes_and_results(
     def both(verb: str, pod: Pod, **call: Any) -> None:
         outcomes = []
         for name, plugin in (("ours", ipam), ("theirs", host_local)):
-            conf = node.network(ipam=node.ipam(*subnets, dataDir=str(node.dir / name)))
+            keys = {"dataDir": str(node.dir / name), "strictAdd": True, "cooldown": 0}  # as the reference is
+            conf = node.network(ipam=node.ipam(*subnets, **keys))
             reply = plugin.cni(verb, conf, pod, **call)
             outcomes.append((reply.code, reply.json if reply.code == 0 else "", picture(node.dir / name)))
         assert outcomes[0] == outcomes[1]
@@ -86,7 +87,8 @@ def test_what_one_allocates_the_other_checks_and_releases(node: Node, pair: tupl
     conf, pod = node.network("10.1.0.0/24", "fd00::/64"), Pod("c1")
     result = allocating.add(conf, pod).succeeded()
     releasing.check(conf, pod, result).succeeded()
-    assert "10.1.0.2 has been allocated to c1" in releasing.add(conf, pod).failed()["msg"]
+    strict = conf | {"ipam": conf["ipam"] | {"strictAdd": True}}
+    assert "10.1.0.2 has been allocated to c1" in releasing.add(strict, pod).failed()["msg"]
     releasing.delete(conf, pod).succeeded()
     assert node.leases() == {}
     releasing.check(conf, pod, result).failed()

@@ -72,6 +72,18 @@ def test_held_lock_is_waited_for_10_s_and_then_code_11_names_the_holder(ipam: Pl
     assert files(store).keys() == {"lock"}
 
 
+@pytest.mark.parametrize("verb", ["ADD", "DEL", "GC"])
+def test_lock_timeout_bounds_the_wait_and_the_error_names_the_holder(ipam: Plugin, node: Node, verb: str) -> None:
+    store = prefilled(node)
+    conf = node.network(ipam=node.ipam("10.1.0.0/29", lockTimeout=1), **{"cni.dev/valid-attachments": []})
+    with (store / "lock").open("x") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        error = ipam.cni(verb, conf, None if verb == "GC" else POD).failed(11)
+    assert f"the store {store} is locked by pid {os.getpid()} (" in error["msg"]
+    assert error["details"] == f"waited 1 s for flock on {store}/lock"
+    assert files(store).keys() == {"lock"}
+
+
 def test_lock_is_waited_for_and_then_taken(ipam: Plugin, node: Node) -> None:
     store = prefilled(node)
     with (store / "lock").open("x") as lock:
@@ -94,9 +106,10 @@ def is_waited_for(lock: Path) -> bool:
 
 
 @pytest.mark.parametrize("args", ["", "IP=10.1.0.2", "IP=10.1.0.2,fd00::2", "IP=10.1.0.5,fd00::2"])
-def test_repeated_add_fails_and_keeps_the_live_lease(ipam: Plugin, node: Node, args: str) -> None:
+def test_strict_repeated_add_fails_and_keeps_the_live_lease(ipam: Plugin, node: Node, args: str) -> None:
     """The reference's clean-up after the refusal releases everything that the owner has."""
     conf = node.network(*BOTH)
+    conf["ipam"]["strictAdd"] = True
     ipam.add(conf, POD).succeeded()
     before = files(node.store / "net").keys()
     ipam.add(conf, POD, args=args).failed(102)

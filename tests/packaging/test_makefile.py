@@ -7,7 +7,9 @@ import re
 from tests.packaging.conftest import REPOSITORY
 from tests.packaging.machine import run
 
-TARGETS = {"demo", "test", "check", "build", "install", "uninstall", "bench", "soak", "conformance", "clean", "help"}
+TARGETS = {
+    "demo", "test", "check", "build", "install", "uninstall", "bench", "soak", "torture", "conformance", "clean", "help",
+}  # fmt: skip
 
 
 def test_help_is_the_default_and_names_every_target() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.bench.samples import KILLED, REFERENCE, SERVER, STANDALONE, Key, Run
+from tests.bench.samples import IN_PROCESS, KILLED, REFERENCE, SERVER, STANDALONE, Key, Run
 
 _FACTORS = {REFERENCE: 1.0, SERVER: 0.2, STANDALONE: 2.5, KILLED: 2.6}
 _CALLS = [("VERSION", ""), *((verb, stack) for stack in ("IPv4", "dual stack") for verb in ("ADD", "CHECK", "DEL"))]
@@ -20,5 +20,12 @@ def invented() -> Run:
                 run.add(key, title, of_reference * factor * noise)
     for title, pods in {REFERENCE: 100.0, SERVER: 400.0, STANDALONE: 50.0}.items():
         run.add(Key("parallel", "ADD", "16"), title, pods)
+    for title, rate in {REFERENCE: 200.0, SERVER: 700.0, STANDALONE: 60.0, IN_PROCESS: 4000.0}.items():
+        for verb in ("ADD", "DEL"):
+            run.add(Key("store", verb, "0"), title, rate)
+            run.add(Key("store", verb, "60000"), title, rate * (0.01 if title == REFERENCE else 0.9))
+        run.add(Key("last", "ADD", "/16"), title, 1.2 / rate)
+        if title != REFERENCE:
+            run.add(Key("collect", "GC", "10,000 leases"), title, 0.4)
     run.add(Key("server PSS", "ADD", "IPv4"), SERVER, 40e6)
     return run

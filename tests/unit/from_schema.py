@@ -21,6 +21,9 @@ TEXTS = {
     ),
     "types.json#/$defs/ip": st.sampled_from(["10.1.0.1", "10.2.0.9", "fd01::1", "10.1.0", "::ffff:10.1.0.1"]),
     "ipam.json#/$defs/ip": st.sampled_from(["", "10.1.0.1", "10.1.255.9", "10.2.0.9", "fd01::1", "10.1.0"]),
+    "ipam.json#/$defs/exclude": st.lists(
+        st.sampled_from(["10.1.0.5", "10.1.0.0/24", "10.1.0.5-10.1.0.9", "fd01::5", "x"])
+    ),
 }
 JUNK = st.sampled_from(
     [

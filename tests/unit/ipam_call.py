@@ -23,6 +23,8 @@ def ipam_request(
     *,
     container_id: str = "c1",
     ifname: str = "eth0",
+    netns: str = "/run/netns/pod",
+    host_link: str = "",
     cni_args: str = "",
     version: str = "1.1.0",
     **conf: Any,
@@ -31,7 +33,7 @@ def ipam_request(
     environ = {
         "CNI_COMMAND": verb,
         "CNI_CONTAINERID": container_id,
-        "CNI_NETNS": "/run/netns/pod",
+        "CNI_NETNS": netns,
         "CNI_IFNAME": ifname,
         "CNI_ARGS": cni_args,
         "CNI_VETH_RUN_DIR": run_dir(ipam),
@@ -42,6 +44,7 @@ def ipam_request(
     check_environment(environ)
     request = Request.read(environ, json.dumps(document).encode())
     request.validate()
+    request.host_link = host_link
     return request
 
 

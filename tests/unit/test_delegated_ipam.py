@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from cni.errors import AddressUnavailable, CNIError, DelegateFailed, InvalidConfig
+from cni.errors import CNIError, DelegateFailed, InvalidConfig
 from cni.request import Request
 from cni_veth.ipam_plugin import IPAM
 from tests.unit.call import veth_request
+
+HOST_LINK = "veth0"
 
 
 def request_of(
@@ -39,17 +41,26 @@ def frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_our_own_is_not_executed(frozen: Path, plugin_type: str) -> None:
     ipam = IPAM(request_of(frozen, plugin_type), plugin_type)
     ipam.validate()
-    assert [ip.address for ip in ipam.add().ips] == ["10.1.0.2/29"]
+    assert [ip.address for ip in ipam.add(HOST_LINK).ips] == ["10.1.0.2/29"]
     assert (frozen / "networks/net1/10.1.0.2").read_bytes() == b"c1\r\neth0"
-    with pytest.raises(AddressUnavailable):
-        ipam.add()
+    ipam.take_back()
+    assert not (frozen / "networks/net1/10.1.0.2").exists()
+
+
+def test_what_was_there_before_is_not_taken_back(frozen: Path) -> None:
+    """A repeated ADD that fails later: the lease may be a living pod's."""
+    IPAM(request_of(frozen), "cni-ipam").add(HOST_LINK)
+    ipam = IPAM(request_of(frozen), "cni-ipam")
+    assert [ip.address for ip in ipam.add(HOST_LINK).ips] == ["10.1.0.2/29"]
+    ipam.take_back()
+    assert (frozen / "networks/net1/10.1.0.2").exists()
     ipam.delete()
     assert not (frozen / "networks/net1/10.1.0.2").exists()
 
 
 @pytest.mark.parametrize("verb", ["CHECK", "GC", "STATUS"])
 def test_our_own_takes_the_other_verbs_too(frozen: Path, verb: str) -> None:
-    IPAM(request_of(frozen), "cni-ipam").add()
+    IPAM(request_of(frozen), "cni-ipam").add(HOST_LINK)
     IPAM(request_of(frozen, verb=verb), "cni-ipam").forward()
 
 
@@ -66,7 +77,7 @@ def test_a_foreign_program_of_the_same_name_is_executed(frozen: Path) -> None:
     foreign.chmod(0o755)
     ipam = IPAM(request_of(frozen), "cni-ipam")
     ipam.validate()  # a foreign one reads its section itself
-    for call in (ipam.add, ipam.delete, ipam.forward):
+    for call in (lambda: ipam.add(HOST_LINK), ipam.delete, ipam.forward):
         with pytest.raises(DelegateFailed, match=r"^foreign$") as caught:
             call()
         assert caught.value.code == 77
@@ -75,7 +86,7 @@ def test_a_foreign_program_of_the_same_name_is_executed(frozen: Path) -> None:
 def test_an_own_executable_under_a_foreign_name_is_executed(frozen: Path) -> None:
     (frozen / "bin/static").symlink_to(frozen / "launcher")
     with pytest.raises(CNIError) as caught:
-        IPAM(request_of(frozen, "static"), "static").add()
+        IPAM(request_of(frozen, "static"), "static").add(HOST_LINK)
     assert "executed" in caught.value.details
 
 

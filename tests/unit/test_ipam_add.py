@@ -63,7 +63,8 @@ def test_each_interface_of_a_container_has_its_own(ipam: Conf, network: Path) ->
     assert leases(network) == {"10.1.2.3": "c1\r\neth1"}
 
 
-def test_a_repeated_add_is_refused_and_keeps_the_lease(ipam: Conf, network: Path) -> None:
+def test_a_strict_repeated_add_is_refused_as_by_the_reference_and_keeps_the_lease(ipam: Conf, network: Path) -> None:
+    ipam |= {"strictAdd": True}
     add(ipam)
     before = leases(network)
     message = "failed to allocate for range 0: 10.1.2.2 has been allocated to c1, duplicate allocation is not allowed"

@@ -74,8 +74,8 @@ def test_status_is_50_when_a_set_is_exhausted_and_tells_the_counts(ipam: Conf) -
     assert caught.value.code == 50
     assert caught.value.msg == "no IP addresses available in range set: 10.2.2.1-10.2.2.2"
     assert caught.value.details.split("\n") == [
-        "range set 0 10.1.2.1-10.1.2.6: 4 free, 1 used",
-        "range set 1 10.2.2.1-10.2.2.2: 0 free, 1 used",
+        "range set 0 10.1.2.1-10.1.2.6: 4 free, 1 used, 0 cooling, 0 dead",
+        "range set 1 10.2.2.1-10.2.2.2: 0 free, 1 used, 0 cooling, 0 dead",
     ]
     delete(small)
     status(small)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cni.errors import CNIError, InvalidConfig, InvalidEnvironment
-from ipam.conf import DATA_DIR, IPAMConf, data_dir, parse
+from ipam.conf import DATA_DIR, IPAMConf, cooldown, data_dir, lock_timeout, parse, pod, reclaims
 from ipam.ranges import ip_text
 from tests.unit.ipam_call import ipam_request
 
@@ -298,3 +298,50 @@ def test_any_json_is_read_or_refused_with_code_7(ipam: dict[str, Any], runtime: 
     for one in (one for ranges in conf.sets for one in ranges):
         assert one.start <= one.end
     assert len(conf.requested) == len(conf.sets)
+
+
+def test_our_own_keys_and_their_defaults() -> None:
+    conf = read(V4)
+    assert (conf.cooldown, conf.lock_timeout, conf.reclaims, conf.strict_add, conf.sticky) == (30, 10, True, False, "")
+    keys = {"cooldown": 0, "lockTimeout": 3, "reclaim": "never", "strictAdd": True}
+    conf = read(V4 | keys)
+    assert (conf.cooldown, conf.lock_timeout, conf.reclaims, conf.strict_add) == (0, 3, False, True)
+    assert read(V4 | {"reclaim": ""}).reclaims
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"cooldown": -1}, "ipam.cooldown: must lie between 0 and 86400, not -1"),
+        ({"cooldown": "30s"}, "ipam.cooldown: must be a whole number, not a string"),
+        ({"lockTimeout": 0}, "ipam.lockTimeout: must lie between 1 and 86400, not 0"),
+        ({"reclaim": "always"}, 'ipam.reclaim: must be "dead" or "never", not \'always\''),
+        ({"reclaim": True}, "ipam.reclaim: must be a string, not a boolean"),
+        ({"sticky": 1}, "ipam.sticky: must be true or false, not a number"),
+        ({"strictAdd": "yes"}, "ipam.strictAdd: must be true or false, not a string"),
+    ],
+)
+def test_a_mistake_in_our_own_keys_is_named(keys: dict[str, Any], message: str) -> None:
+    assert refused(V4 | keys) == message
+
+
+def test_releasing_reads_single_keys_of_a_broken_configuration() -> None:
+    right = ipam_request("GC", {"LockTimeout": 3, "reclaim": "never", "cooldown": 0, "ranges": 5})
+    assert (lock_timeout(right), reclaims(right), cooldown(right)) == (3, False, 0)
+    empty = ipam_request("GC", {})
+    assert (lock_timeout(empty), reclaims(empty), cooldown(empty)) == (10, True, 30)
+    broken = ipam_request("GC", {"lockTimeout": "3", "reclaim": 5, "cooldown": -1})
+    assert (lock_timeout(broken), reclaims(broken), cooldown(broken)) == (10, False, 30)
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        ("K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-0;IgnoreUnknown=1", "shop/web-0"),
+        ("K8S_POD_NAME=web-0", ""),
+        ("K8S_POD_NAMESPACE=shop", ""),
+        ("x", ""),
+    ],
+)
+def test_the_name_of_the_pod(args: str, expected: str) -> None:
+    assert pod(ipam_request("ADD", V4, cni_args=args)) == expected

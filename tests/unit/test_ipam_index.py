@@ -11,8 +11,9 @@ import pytest
 
 from cni.errors import TryAgainLater
 from ipam.directory import CLOCK_LAG
+from ipam.lease import Owner
 from ipam.ranges import IP, parse_ip
-from ipam.store import Owner, Store
+from ipam.store import Store
 from tests.unit.ipam_disk import INDEXES, Listings, files, make, reopen
 
 POD, OTHER = ("c1", "eth0"), ("c2", "eth0")
@@ -218,3 +219,12 @@ def test_only_root_can_write_it(network: Path, tmp_path: Path) -> None:
     (index,) = (tmp_path / INDEXES).iterdir()
     for path in (index, index.parent, index.parent.parent):
         assert stat.S_IMODE(path.stat().st_mode) == 0o700
+
+
+def test_an_index_that_a_crash_left_in_the_tick_of_a_foreign_change_is_not_believed(network: Path) -> None:
+    """Killed after the last entry and before the stamp: the kernel gave its directory the time that it gave the other
+    a moment later. Found by test_ipam_model.py."""
+    (network / "10.1.0.9").write_bytes(b"c9\r\neth0")
+    [index] = (network.parent / INDEXES).glob("*[0-9]")
+    os.utime(index, ns=(0, network.stat().st_mtime_ns))
+    assert leases_of(network, ("c9", "eth0")) == [parse_ip("10.1.0.9")]

@@ -10,8 +10,9 @@ from tempfile import TemporaryDirectory
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ipam.lease import Owner, is_of, owner_content
 from ipam.ranges import IP, ip_text
-from ipam.store import Owner, Store, is_of, owner_content
+from ipam.store import Store
 from tests.unit.ipam_disk import make
 
 OWNERS = [("c1", "eth0"), ("c1", "eth1"), ("c2", "eth0")]

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from cni.errors import TryAgainLater
+from cni.errors import CNIError, TryAgainLater
+from ipam import plugin
+from tests.unit.ipam_call import Conf, add, ipam_request
 from tests.unit.ipam_disk import make, reopen
 
 HOLD = "import fcntl, os, sys; fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX); print('held'); input()"
@@ -81,3 +83,27 @@ def test_the_lock_of_a_cleared_directory_is_not_held(
         assert (network / "lock").exists()
         with pytest.raises(TryAgainLater):
             make(tmp_path, wait=0.1)
+
+
+@pytest.mark.parametrize("verb", ["ADD", "DEL", "CHECK", "GC", "STATUS"])
+def test_lock_timeout_bounds_the_wait_of_every_verb(ipam: Conf, verb: str) -> None:
+    network = Path(ipam["dataDir"]) / "net1"
+    add(ipam)
+    holder = hold_lock(network)
+    request = ipam_request(verb, ipam | {"lockTimeout": 1}, **{"cni.dev/valid-attachments": []})
+    calls = {
+        "ADD": lambda: plugin.add(request, lambda result: None),
+        "DEL": lambda: plugin.delete(request),
+        "CHECK": lambda: plugin.check(request),
+        "GC": lambda: plugin.gc(request),
+        "STATUS": lambda: plugin.status(request),
+    }
+    try:
+        began = time.monotonic()
+        with pytest.raises(CNIError, match=f"the store {network} is locked by ") as caught:
+            calls[verb]()
+        assert 0.9 < time.monotonic() - began < 5
+        assert f"pid {holder.pid} (" in caught.value.msg or "unknown process" in caught.value.msg
+        assert caught.value.code == (50 if verb == "STATUS" else 11)
+    finally:
+        holder.communicate("\n")

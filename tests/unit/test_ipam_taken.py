@@ -1,4 +1,4 @@
-"""Which IP is free, asked of a store of any size: one look as a rule, one listing when it is crowded."""
+"""Which IP is free, asked of a store of any size: full blocks are passed over, and what seems free is looked at."""
 
 from __future__ import annotations
 
@@ -6,43 +6,57 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cni.errors import AddressUnavailable
-from ipam.ranges import parse_ip
-from ipam.taken import SINGLE_LOOKS, Taken
+from ipam import allocate, blocks
+from ipam.ranges import Range, parse_ip
+from ipam.taken import Taken
 from tests.unit.ipam_call import Conf, add, leases, single, status
-from tests.unit.ipam_disk import make
+from tests.unit.ipam_disk import INDEXES, Listings, files, make, reopen
 
 
-class Asked:
-    """A store of these names, and the questions put to it."""
-
-    def __init__(self, *names: str) -> None:
-        self._names = names
-        self.looks: list[str] = []
-        self.listings = 0
-        self.taken = Taken(self._is_in_use, self._list)
-
-    def _is_in_use(self, name: str) -> bool:
-        self.looks.append(name)
-        return name in self._names
-
-    def _list(self) -> list[str]:
-        self.listings += 1
-        return list(self._names)
+@given(used=st.sets(st.integers(0, 1100)), full=st.sets(st.integers(0, 3)), first=st.integers(0, 1100), data=st.data())
+def test_the_next_clear_one_is_the_first_that_is_not_used(
+    used: set[int], full: set[int], first: int, data: st.DataObject
+) -> None:
+    used |= {block << 8 | last for block in full for last in range(256)}
+    end = data.draw(st.integers(first, 1100))
+    bits = blocks.of(f"10.0.{number >> 8}.{number & 255}" for number in used)
+    start = parse_ip("10.0.0.0")[1]
+    found = blocks.next_clear(
+        lambda family, block: bits.get(blocks.key(family, block), 0), (4, start + first), start + end
+    )
+    expected = next((number for number in range(first, end + 1) if number not in used), None)
+    assert found - start == expected if expected is not None else found > start + end
 
 
-def test_some_names_are_looked_up_and_then_all_are_listed_once() -> None:
-    asked = Asked(*(f"0.0.1.{number}" for number in range(0, 256, 2)))
-    assert [(4, 256 + number) in asked.taken for number in range(200)] == [number % 2 == 0 for number in range(200)]
-    assert asked.looks == [f"0.0.1.{number}" for number in range(SINGLE_LOOKS)]
-    assert asked.listings == 1
+@pytest.mark.parametrize(
+    ("ip", "key", "bit"), [("10.0.1.5", "10.0.1.0", 5), ("fd00::1ff", "fd00::100", 255), ("fd00::", "fd00::", 0)]
+)
+def test_the_block_of_an_ip(ip: str, key: str, bit: int) -> None:
+    assert blocks.place(ip) == (key, 1 << bit)
 
 
-def test_ipv6_is_asked_for_by_the_name_that_host_local_gives() -> None:
-    asked = Asked("fd00::a")
-    assert (6, 0xFD00 << 112 | 0xA) in asked.taken
-    assert asked.looks == ["fd00::a"]
+def test_what_is_left_of_a_range_costs_a_look_and_a_block_per_256(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A /16 whose last IP alone is free."""
+    looks, asked = [], []
+    full = (1 << 256) - 1
+
+    def used(family: int, block: int) -> int:
+        asked.append(block)
+        return full >> 1 if block & 255 == 255 else full
+
+    def is_in_use(name: str) -> bool:
+        looks.append(name)
+        return False
+
+    taken = Taken(is_in_use, used, lambda name: False)
+    ranges = [Range(4, 0x0A010001, 0x0A01FFFF, 16, (4, 0x0A010001), "")]
+    assert allocate.next_free(ranges, taken, parse_ip("10.1.0.9"), taken.first_left) == parse_ip("10.1.255.255")
+    assert looks == ["10.1.255.255"]
+    assert len(asked) == 256
 
 
 @pytest.fixture
@@ -63,12 +77,63 @@ def test_the_only_free_ip_of_a_crowded_range_is_found(crowded: Conf, network: Pa
     assert f"253 used, 0 free in {network}" in caught.value.details
 
 
-def test_a_file_without_content_is_found_when_no_name_is_free(crowded: Conf, network: Path) -> None:
+def test_a_file_without_content_is_free(crowded: Conf, network: Path) -> None:
     (network / "10.1.2.77").write_text("")
-    assert add(crowded, "c1") == ["10.1.2.200/24"]
     status(crowded)
     assert add(crowded, "c2") == ["10.1.2.77/24"]
+    assert add(crowded, "c1") == ["10.1.2.200/24"]
     assert leases(network)["10.1.2.77"] == "c2\r\neth0"
+
+
+def test_a_crowded_range_is_not_listed(crowded: Conf, network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    status(crowded)  # builds the index
+    listings = Listings(monkeypatch)
+    assert add(crowded) == ["10.1.2.200/24"]
+    assert listings.since() == 0
+
+
+@pytest.mark.parametrize("text", ["", "0", "1ff", "no number", "f" * 64])
+def test_bits_are_never_believed_against_the_files(crowded: Conf, network: Path, text: str) -> None:
+    """Too few, too many or none: the only free IP is found."""
+    status(crowded)
+    (index,) = (network.parent.parent / INDEXES).iterdir()
+    before = index.stat().st_mtime_ns
+    (index / "10.1.2.0").unlink()
+    if text:
+        (index / "10.1.2.0").symlink_to(text)
+    os.utime(index, ns=(before, before))
+    assert add(crowded) == ["10.1.2.200/24"]
+
+
+def test_without_an_index_the_names_are_listed_once(
+    crowded: Conf, network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (network / "lock").write_text("")
+    (network.parent.parent / "run").write_text("in the way")
+    listings = Listings(monkeypatch)
+    assert add(crowded) == ["10.1.2.200/24"]
+    assert listings.since() == 2  # one to know the owner's leases
+
+
+def test_one_that_was_emptied_in_place_is_found_when_no_bit_is_clear(crowded: Conf, network: Path) -> None:
+    assert add(crowded, "c1") == ["10.1.2.200/24"]
+    (network / "10.1.2.77").write_text("")  # leaves the directory's mtime alone
+    status(crowded)
+    assert add(crowded, "c2") == ["10.1.2.77/24"]
+
+
+def test_the_bits_follow_the_leases(tmp_path: Path, network: Path) -> None:
+    with make(tmp_path / "state") as store:
+        assert store.leases_of(("c1", "eth0")) == []
+        for name in ("10.1.2.2", "10.1.2.5", "10.1.3.0"):
+            assert store.reserve(parse_ip(name), ("c1", "eth0"), 0)
+    (index,) = (tmp_path / "state" / INDEXES).iterdir()
+    texts = {path.name: os.readlink(path) for path in index.iterdir() if "." in path.name}
+    assert texts == {"10.1.2.0": "24", "10.1.3.0": "1"}
+    with reopen(network) as store:
+        store.release(("c1", "eth0"))
+    assert list(index.iterdir()) == []
+    assert files(network).keys() == {"last_reserved_ip.0", "lock"}
 
 
 def test_what_cannot_be_read_is_taken(tmp_path: Path) -> None:

@@ -39,6 +39,9 @@ PARSER_ONLY: dict[str, dict[str, Any]] = {
     "is too small to allocate from": {"ipam": {"type": "cni-ipam", "subnet": "10.1.0.0/31"}},
     "is not in subnet": {"ipam": RANGES | {"rangeStart": "10.2.0.1"}},
     "lies after rangeEnd": {"ipam": RANGES | {"rangeStart": "10.1.0.9", "rangeEnd": "10.1.0.5"}},
+    "does not lie in any subnet": {"ipam": RANGES | {"exclude": ["10.2.0.1"]}},
+    "exclude: leaves nothing of": {"ipam": RANGES | {"exclude": ["10.1.0.0/16"]}},
+    "is no range: its end": {"ipam": RANGES | {"exclude": ["10.1.0.9-10.1.0.5"]}},
     "overlaps with": {"ipam": RANGES | {"ranges": [[{"subnet": "10.1.9.0/24"}]]}},
     "mixed address families": {"ipam": RANGES | {"ranges": [[{"subnet": "10.2.0.0/16"}, {"subnet": "fd01::/64"}]]}},
     "interface name is too long": {"bridge": "\u00e9" * 8},  # a schema counts letters, the kernel bytes
@@ -153,6 +156,8 @@ def test_what_only_the_parser_refuses(rule: str) -> None:
         {"ipam": {"type": 5}}, {"ipam": RANGES | {"ranges": [[]]}}, {"ipam": RANGES | {"ranges": [{}]}},
         {"ipam": RANGES | {"rangeStart": 5}}, {"ipam": RANGES | {"routes": [{"gw": "10.1.0.1"}]}},
         {"ipam": RANGES | {"routes": [{"dst": "::/0", "scope": 256}]}}, {"ipam": RANGES | {"dataDir": 5}},
+        {"ipam": RANGES | {"exclude": [5]}}, {"ipam": RANGES | {"cooldown": -1}}, {"ipam": RANGES | {"reclaim": "all"}},
+        {"ipam": RANGES | {"lockTimeout": 0}}, {"ipam": RANGES | {"sticky": "x"}}, {"ipam": RANGES | {"strictAdd": 1}},
         {"ipam": RANGES | {"rangestar": "x"}}, {"ipam": {"type": "cni-ipam", "subnet": "x"}}, {"prevResult": []},
         {"ipam": RANGES, "runtimeConfig": {"ips": [5]}}, {"ipam": RANGES, "runtimeConfig": {"ipRanges": [[]]}},
     ],

@@ -1,0 +1,46 @@
+"""One lease: what stands in its file, and what is known beside that."""
+
+from __future__ import annotations
+
+from ipam import facts
+from ipam.facts import Facts
+from ipam.ranges import parse_ip
+
+Owner = tuple[str, str]  # (container_id, ifname)
+RESERVED = b"cni-ipam:reserved\r\n"  # begins what a person reserved; no container id has a colon
+
+
+class Record:
+    """`content` is b"" where there is no lease, `facts` None where there are none of this content's."""
+
+    __slots__ = ("content", "facts")
+
+    def __init__(self, content: bytes, known: Facts | None) -> None:
+        self.content = content
+        self.facts = known
+
+    def is_same(self, other: Record) -> bool:
+        return self.content == other.content and self._attribute() == other._attribute()
+
+    def _attribute(self) -> bytes:
+        return facts.encode(self.facts) if self.facts is not None else b""
+
+
+def owner_content(owner: Owner) -> bytes:
+    return "\r\n".join(owner).encode("utf-8", "surrogateescape")
+
+
+def legacy_content(owner: Owner) -> bytes:
+    return owner[0].encode()
+
+
+def is_of(content: bytes, owner: Owner) -> bool:
+    return content in (owner_content(owner), legacy_content(owner))
+
+
+def is_ip(name: str) -> bool:
+    try:
+        parse_ip(name)
+    except ValueError:
+        return False
+    return True
