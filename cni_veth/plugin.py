@@ -63,9 +63,14 @@ def add(request: Request, deliver: Callable[[Result], None]) -> Result:
             link.given = assigned
         if pair.pod_index:
             pod.join(host, inner, netns, conf, request, pair, assigned)
+        limits, ifb = conf.limits, None
+        if limits is not None:
+            undo.push(lambda: limits.withdraw(host, request, pair.host))
+            ifb = limits.apply(host, request, pair.host)
+        if conf.tuning is not None:
+            conf.tuning.apply(inner, netns, pair.pod_index, request.ifname)
         result = _extended(result, assigned, conf, request, pair, link)
-        if vlan_link is not None:
-            result.interfaces.append(_host_interface(vlan_link))
+        result.interfaces += [_host_interface(made) for made in (vlan_link, ifb) if made is not None]
         deliver(result)
     return result
 
@@ -104,11 +109,11 @@ def delete(request: Request) -> None:
     with errors:
         ipam = _delegate(request)
     host, netns = Socket(), Netns.open_if_any(request.netns)
-    mine = links.find(host, altname=tag.altname(request.name, request.owner))
+    mine, ifb = _made(host, request)
     if mine is not None and adopted.is_adopted(mine):
-        adopted.give_back(host, mine, request)
+        adopted.give_back(host, mine, ifb, request)
     else:
-        veth.delete(host, netns, request, mine)
+        veth.delete(host, netns, request, mine, ifb)
     errors.throw()
     if ipam is not None:
         ipam.delete()
@@ -157,6 +162,13 @@ def _validated(request: Request) -> tuple[VethConf, IPAM | None]:
         ipam.validate()
     report_unknown(request, conf.is_strict)
     return conf, ipam
+
+
+def _made(host: Socket, request: Request) -> tuple[links.Link | None, links.Link | None]:
+    """The host's end, made or adopted, and the ifb of this attachment."""
+    asked = tag.altname(request.name, request.owner), tag.ifb(request.name, request.owner)
+    mine, ifb = host.ask(links.get(altname=asked[0]), links.get(asked[1]))
+    return links.told(mine), links.told(ifb)
 
 
 def _delegate(request: Request) -> IPAM | None:

@@ -25,6 +25,7 @@ NUMBER = 0x3FFF  # of an attribute's type; the rest are NLA_F_NESTED and NLA_F_N
 _HEAD = struct.Struct("=HH")
 _U8 = struct.Struct("=B")
 _U32 = struct.Struct("=I")
+_BE16 = struct.Struct("!H")
 _BE32 = struct.Struct("!I")
 _U64 = struct.Struct("=Q")
 _VLAN = struct.Struct("=HH")
@@ -51,6 +52,7 @@ SCALARS: dict[str, tuple[Any, Any]] = {
     "u8": (_U8.pack, lambda data: _U8.unpack(data)[0]),
     "u32": (_U32.pack, lambda data: _U32.unpack(data)[0]),
     "u64": (_U64.pack, lambda data: _U64.unpack(data)[0]),
+    "be16": (_BE16.pack, lambda data: _BE16.unpack(data)[0]),
     "be32": (_BE32.pack, lambda data: _BE32.unpack(data)[0]),
     "bytes": (bytes, bytes),
     "text": (lambda value: value.encode("utf-8", "surrogateescape") + b"\0", lambda data: _text(data)),

@@ -16,6 +16,8 @@ from cni_veth.listen import peer
 from cni_veth.pool import Pool
 from cni_veth.visit import Home, Visit, objection, unreachable
 
+ON_DEMAND = ("cni_veth.bandwidth", "cni_veth.tuning")  # loaded where a network asks for it
+
 
 class Worker:
     """Serves the `listener` until `life` can be read: its other end is closed with the server's end."""
@@ -84,7 +86,7 @@ def preload() -> None:
     import difflib
     import traceback
 
-    for module in NAMES.values():
+    for module in (*NAMES.values(), *ON_DEMAND):
         __import__(module)
     assert difflib and traceback
     gc.collect()

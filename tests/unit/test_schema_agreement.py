@@ -60,7 +60,14 @@ PARSER_ONLY: dict[str, dict[str, Any]] = {
     "unsupported field ipam.(rangeStart|rangeEnd|gateway) = ": {
         "ipam": {"type": "cni-ipam", "ranges": [[{"subnet": "10.1.0.0/16"}]], "gateway": "10.1.0.1"}
     },
+    "(ingress|egress)(Rate|Burst): needs (ingress|egress)(Rate|Burst) beside it": {"ingressRate": 8000},
+    # what the kernel has, and what the node's allowlist says
+    "sysctl\\..*: is not a parameter of the network": {"sysctl": {"kernel.shmmax": "1"}},
+    "sysctl\\..*: names a parameter that another key names too": {
+        "sysctl": {"net.core.somaxconn": "1", "net/core/somaxconn": "2"}
+    },
     # valid, but not built yet
+    "unsupported field .*[Ss]hapedSubnets = ": {"unshapedSubnets": ["10.0.0.0/8"]},
     "unsupported field (ipMasq|macspoofchk) = true": {"ipMasq": True},
     # the schemas of results describe what is printed; what is read may be more
     "^prevResult\\.": {"prevResult": {"ips": 1}},
@@ -154,6 +161,11 @@ def test_what_only_the_parser_refuses(rule: str) -> None:
         {"ipam": RANGES | {"rangeStart": 5}}, {"ipam": RANGES | {"routes": [{"gw": "10.1.0.1"}]}},
         {"ipam": RANGES | {"routes": [{"dst": "::/0", "scope": 256}]}}, {"ipam": RANGES | {"dataDir": 5}},
         {"ipam": RANGES | {"rangestar": "x"}}, {"ipam": {"type": "cni-ipam", "subnet": "x"}}, {"prevResult": []},
+        {"ingressRate": 7, "ingressBurst": 8}, {"egressRate": "8M"}, {"runtimeConfig": {"bandwidth": {"egressRate": -8}}},
+        {"egressRate": 8, "egressBurst": 34359738360}, {"runtimeConfig": {"bandwidth": []}}, {"sysctl": {"net.a.b": 1}},
+        {"sysctl": {"net.a.b": ""}}, {"sysctl": []}, {"promisc": 1}, {"allmulti": "yes"}, {"txQLen": -1},
+        {"promisc": 1, "args": {"cni": {"promisc": True}}}, {"args": {"cni": {"sysctl": {"net.a.b": None}}}},
+        {"runtimeConfig": {"dns": {"servers": "10.1.0.1"}}}, {"runtimeConfig": {"dns": []}},
         {"ipam": RANGES, "runtimeConfig": {"ips": [5]}}, {"ipam": RANGES, "runtimeConfig": {"ipRanges": [[]]}},
     ],
     ids=json.dumps,
