@@ -22,13 +22,14 @@ sample=10-cni-veth.conflist
 
 usage() {
     cat <<END
-usage: [DESTDIR=DIR] [DROPIN=1|0] [SERVER=1|0] $0 install
+usage: [DESTDIR=DIR] [DROPIN=1|0] [SERVER=1|0] [SAMPLE=0] $0 install
        [DESTDIR=DIR] $0 uninstall
 
   DESTDIR=DIR  another root directory, for instance an image's; nothing is started
   DROPIN=1     also take the names bridge and host-local; 0 gives them back
   SERVER=0     without the warm server cni-vethd; 1 takes it back
-  Unset, the last two leave a node as it is; a new one gets the server and no drop-in names.
+  SAMPLE=0     without the sample where no network is configured
+  Unset, DROPIN and SERVER leave a node as it is; a new one gets the server and no drop-in names.
 END
 }
 
@@ -205,7 +206,7 @@ install() {
         case " $(echo $program $before) " in *" $old "*) continue ;; esac
         is_running "$old" || remove_program "$old"
     done
-    install_sample
+    [ "${SAMPLE:-}" = 0 ] || install_sample
     say "installed $program in $root as" $names
 }
 

@@ -1,4 +1,4 @@
-"""Images of busybox, made without a registry: OCI image layouts (opencontainers/image-spec, image-layout.md) in a tar."""
+"""Images of busybox, made without a registry: OCI image layouts (image-spec, image-layout.md), each in a tar."""
 
 from __future__ import annotations
 

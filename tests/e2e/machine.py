@@ -1,4 +1,4 @@
-"""A node as a computer of its own: its network, and also its processes, mounts and directories, with cni-veth installed.
+"""A node as a computer of its own: its network, its processes, mounts and directories, with cni-veth installed.
 
 A runtime, its shims and its containers end with the first process of their pid namespace, and every mount with them,
 so nothing is left however a test ends.
@@ -47,10 +47,8 @@ class Machine:
         for name in CHAINED:
             if (PEERS / name).exists():
                 (root / "opt/cni/bin" / name).symlink_to(PEERS / name)
-        self._unshare = node.start(
-            ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"]
-            + ["sh", "-c", _INIT, str(root)]
-        )
+        own = ("--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc")
+        self._unshare = node.start(["unshare", *own, "sh", "-c", _INIT, str(root)])
         assert self._unshare.stdout
         if self._unshare.stdout.readline() != "up\n":
             raise RuntimeError(f"no machine: {self._unshare.communicate()[1]}")
@@ -88,9 +86,9 @@ class Machine:
     def kill(self, name: str, signal: str = "TERM") -> None:
         """End a daemon, and wait until it has ended."""
         pid = self.path(f"/run/{name}.pid").read_text().strip()
-        process = self.path(f"/proc/{pid}")
+        process = self.path(f"/proc/{pid}/exe")
         self.run("kill", f"-{signal}", pid)
-        until(lambda: not process.exists() or "State:\tZ" in (process / "status").read_text())
+        until(lambda: not process.exists())  # a zombie executes nothing
 
     def serve(self) -> None:
         """Start the warm server, at its default socket."""
