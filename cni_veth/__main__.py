@@ -14,6 +14,7 @@ ABOUT = "a veth pair on a bridge, with its IPAM; cni-veth --help says more"
 HELP = f"""cni-veth {VERSION}: CNI plugins, called by a container runtime with CNI_* variables and JSON on stdin.
 
   cni-veth lint FILE...   say what is wrong with network configurations
+  cni-veth reconcile      put back the nftables rules of this node's pods, after somebody flushed them
   cni-veth status FILE... say whether pods could be attached to them now
   cni-veth --help         this text
   cni-vethd --help        the warm server's options
@@ -51,6 +52,10 @@ def _person(arguments: list[str]) -> int:
         from cni_veth import lint
 
         return lint.main(arguments[1:])
+    if arguments[0] == "reconcile":
+        from cni_veth import reconcile
+
+        return reconcile.main(arguments[1:])
     if arguments[0] == "status":
         from cni_veth import status
 

@@ -10,6 +10,7 @@ from cni.errors import InvalidConfig, InvalidEnvironment, UnsupportedField
 from cni.request import Request, ifname_problem
 from cni.result import DNS, DNS_KEYS
 from cni.stderr import tell
+from cni_veth import features
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ class VethConf:
         self.tuning = _tuning(request)
         self.mac = _mac(request)
         self.is_strict = conf.boolean("strict")
+        self.features = features.read(request, self)
         self._refuse_contradictions(conf)
-        _refuse_unbuilt(conf)
         for key in RESERVED:
             conf.raw(key)
 
@@ -180,15 +181,3 @@ def is_unicast_mac(text: str) -> bool:
     if len(parts) != 6 or not all(len(part) == 2 and _HEX.issuperset(part) for part in parts):
         return False
     return not int(parts[0], 16) & 1 and any(part != "00" for part in parts)
-
-
-def _refuse_unbuilt(conf: Section) -> None:
-    backend = conf.string("ipMasqBackend")
-    if backend not in ("", "iptables", "nftables"):
-        raise conf.error("ipMasqBackend", f'must be "iptables" or "nftables", not {backend!r}')
-    for key, instead in (
-        ("ipMasq", "route the pod network, or let the node masquerade it by a rule of its own"),
-        ("macspoofchk", "leave it out"),
-    ):
-        if conf.boolean(key):
-            raise UnsupportedField(key, True, f"not built yet in this version; {instead}")

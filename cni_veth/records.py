@@ -16,8 +16,7 @@ from io import FileIO
 
 from cni import document
 from cni.errors import CNIError, IOFailure, TryAgainLater
-from cni_veth import tag
-from cni_veth.netns import OWN
+from cni_veth import features, tag
 from cni_veth.nft.elements import Element
 from cni_veth.nft.ruleset import Text
 
@@ -73,7 +72,7 @@ class Records:
     """Those of the node in whose network namespace this is made."""
 
     def __init__(self, run_dir: str) -> None:
-        self.directory = directory(run_dir)
+        self.directory = features.records_directory(run_dir)
         self._lock: FileIO | None = None  # unlocked when the last reference goes
 
     def read(self, name: str) -> Record | None:
@@ -141,14 +140,6 @@ class Records:
                         f"{self.directory}/lock is held by another process", "lslocks names it"
                     ) from None
                 time.sleep(0.002)
-
-
-def directory(run_dir: str) -> str:
-    return f"{run_dir}/attachments/{os.stat(OWN).st_ino}"
-
-
-def exists(run_dir: str, name: str) -> bool:
-    return os.path.exists(f"{directory(run_dir)}/{name}")
 
 
 def _unwritable(path: str, error: OSError) -> IOFailure:

@@ -9,14 +9,14 @@ import socket
 import sys
 
 from cni import signals, skel
-from cni_veth import aside
+from cni_veth import aside, features
 from cni_veth.__main__ import NAMES
 from cni_veth.connection import Connection, Declined
 from cni_veth.listen import peer
 from cni_veth.pool import Pool
 from cni_veth.visit import Home, Visit, objection, unreachable
 
-ON_DEMAND = ("cni_veth.bandwidth", "cni_veth.tuning")  # loaded where a network asks for it
+ON_DEMAND = ("cni_veth.bandwidth", "cni_veth.tuning", *features.PRELOADED)  # loaded where a network asks for it
 
 
 class Worker:

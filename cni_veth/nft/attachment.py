@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 
 from cni.errors import AddressUnavailable, KernelRefused
-from cni.request import Request
 from cni_veth import links, tag
 from cni_veth.netlink import NLM_F_CREATE, Answer, Message, Socket
 from cni_veth.nft import elements, ruleset
@@ -17,7 +16,7 @@ TRIES = 4  # the rules were flushed, a dead pod had the key: once each, and once
 AT_ONCE = 500  # elements of a transaction that puts back all
 
 
-def add(netfilter: Netfilter, host: Socket, records: Records, record: Record, request: Request) -> None:
+def add(netfilter: Netfilter, host: Socket, records: Records, record: Record, environ: dict[str, str]) -> None:
     """Bring a record's elements into the kernel. The records are locked, by `share`.
 
     Raises AddressUnavailable (102) naming who has a key of ours, KernelRefused (100), and as `ruleset.install`.
@@ -33,7 +32,7 @@ def add(netfilter: Netfilter, host: Socket, records: Records, record: Record, re
             return
         if any(answer.errno == errno.ENOENT for answer in failed):
             records.claim()
-            restore(netfilter, host, records, request, [record])
+            restore(netfilter, host, records, environ, record)
             continue
         for answer in failed:
             if answer.errno != errno.EEXIST:
@@ -44,21 +43,32 @@ def add(netfilter: Netfilter, host: Socket, records: Records, record: Record, re
     raise KernelRefused("add rules to nftables", errno.ENOENT, "another program removes them; nft monitor tells which")
 
 
-def remove(netfilter: Netfilter, listed: list[Element]) -> None:
-    """What is missing is no failure. Raises KernelRefused (100)."""
-    netfilter.remove([elements.delete(element) for element in listed])
+def remove(netfilter: Netfilter, listed: list[Element], text: str) -> None:
+    """Those that have the comment `text`: a key may have become another pod's, or never ours. Missing is success.
+
+    Raises KernelRefused (100).
+    """
+    answers = netfilter.batch(*(elements.get(element) for element in listed))
+    mine = []
+    for element, answer in zip(listed, answers, strict=True):
+        if answer.failure is not None:
+            raise answer.failure
+        entries = [entry for reply in answer.replies for entry in elements.entries(reply)]
+        if entries and elements.comment_of(entries[0]) == text:
+            mine.append(elements.delete(element))
+    netfilter.remove(mine)
 
 
-def restore(netfilter: Netfilter, host: Socket, records: Records, request: Request, new: list[Record]) -> list[str]:
-    """Put back the texts and elements of every live pod, and the texts of `new`; the problems, where it could not.
+def restore(
+    netfilter: Netfilter, host: Socket, records: Records, environ: dict[str, str], new: Record | None = None
+) -> list[str]:
+    """Put back the texts and elements of every live pod, and the texts of a `new` one; the problems where it could not.
 
     The records are locked, by `claim`. Raises as `ruleset.install`.
     """
-    alive = {name for link in links.every(host) for name in link.altnames}
-    own = {record.name for record in new}
-    found = [record for record in records.every() if record.name in alive and record.name not in own]
-    texts = {text.name: text for record in [*found, *new] for text in record.texts}
-    ruleset.install(netfilter, list(texts.values()), request)
+    found = [record for record in living(host, records) if new is None or record.name != new.name]
+    texts = {text.name: text for record in (found if new is None else [*found, new]) for text in record.texts}
+    ruleset.install(netfilter, list(texts.values()), environ)
     pairs = [
         (element, elements.comment(record.network, record.owner)) for record in found for element in record.elements
     ]
@@ -73,6 +83,25 @@ def restore(netfilter: Netfilter, host: Socket, records: Records, request: Reque
             out = {id(answer.message) for answer in refused}
             messages = [message for message in messages if id(message) not in out]
     return problems
+
+
+def living(host: Socket, records: Records) -> list[Record]:
+    """The records whose link is there."""
+    alive = {name for link in links.every(host) for name in link.altnames}
+    return [record for record in records.every() if record.name in alive]
+
+
+def lacking(netfilter: Netfilter, listed: list[Record]) -> list[Record]:
+    """Those of which the kernel has not everything: one dump, for all of them."""
+    has = {(text, element.family, element.set, element.key) for text, element in dump(netfilter)}
+    texts = {name for family in elements.FAMILIES for name in ruleset.present(netfilter, family)}
+    found = []
+    for record in listed:
+        own = elements.comment(record.network, record.owner)
+        expected = {(own, element.family, element.set, element.key) for element in record.elements}
+        if not expected <= has or not {text.name for text in record.texts} <= texts:
+            found.append(record)
+    return found
 
 
 def differences(netfilter: Netfilter, record: Record) -> list[str]:
@@ -132,7 +161,7 @@ def _evict(netfilter: Netfilter, host: Socket, element: Element, own: str) -> No
         raise AddressUnavailable(
             f"{element.what} is taken", f"by container {container_id}, interface {ifname}, network {network}"
         )
-    remove(netfilter, [element])
+    remove(netfilter, [element], text)
 
 
 def _again(element: Element, text: str) -> Message:

@@ -5,7 +5,7 @@ Numbers are big-endian. Source: linux/netfilter/nfnetlink.h, nf_tables.h.
 
 from __future__ import annotations
 
-from cni_veth.attributes import NLA_F_NESTED, Nested, Table
+from cni_veth.attributes import NLA_F_NESTED, ByKind, Nested, Table
 from cni_veth.wire import Layout
 
 VERDICT: Table = {"NFTA_VERDICT_CODE": (1, "be32"), "NFTA_VERDICT_CHAIN": (2, "text")}
@@ -29,7 +29,30 @@ CHAIN: Table = {
     "NFTA_CHAIN_POLICY": (5, "be32"),
     "NFTA_CHAIN_TYPE": (7, "text"),
 }
-RULE: Table = {"NFTA_RULE_TABLE": (1, "text"), "NFTA_RULE_CHAIN": (2, "text")}
+EXPRESSIONS: dict[str, Table] = {
+    "immediate": {"NFTA_IMMEDIATE_DREG": (1, "be32"), "NFTA_IMMEDIATE_DATA": (2, Nested(DATA))},
+    "meta": {"NFTA_META_DREG": (1, "be32"), "NFTA_META_KEY": (2, "be32")},
+    "ct": {"NFTA_CT_DREG": (1, "be32"), "NFTA_CT_KEY": (2, "be32")},
+    "cmp": {"NFTA_CMP_SREG": (1, "be32"), "NFTA_CMP_OP": (2, "be32"), "NFTA_CMP_DATA": (3, Nested(DATA))},
+    "bitwise": {
+        "NFTA_BITWISE_SREG": (1, "be32"),
+        "NFTA_BITWISE_DREG": (2, "be32"),
+        "NFTA_BITWISE_MASK": (4, Nested(DATA)),
+        "NFTA_BITWISE_XOR": (5, Nested(DATA)),
+    },
+    "lookup": {"NFTA_LOOKUP_DREG": (3, "be32")},
+    "match": {"NFTA_MATCH_NAME": (1, "text"), "NFTA_MATCH_INFO": (3, "bytes")},
+    "target": {"NFTA_TARGET_NAME": (1, "text")},
+}
+EXPRESSION: Table = {
+    "NFTA_EXPR_NAME": (1, "text"),
+    "NFTA_EXPR_DATA": (2, ByKind("NFTA_EXPR_NAME", EXPRESSIONS)),
+}
+RULE: Table = {
+    "NFTA_RULE_TABLE": (1, "text"),
+    "NFTA_RULE_CHAIN": (2, "text"),
+    "NFTA_RULE_EXPRESSIONS": (4, Nested({"NFTA_LIST_ELEM": (1, Nested(EXPRESSION))})),
+}
 
 _HEAD = "family version resource", "!BBH"  # nfgenmsg
 BATCH_LAYOUT = Layout(*_HEAD, {})

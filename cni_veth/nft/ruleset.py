@@ -13,7 +13,6 @@ from _blake2 import blake2b
 
 from cni import delegate
 from cni.errors import CNIError, KernelRefused
-from cni.request import Request
 from cni_veth.netlink import NLM_F_CREATE, Message
 from cni_veth.nft import elements
 from cni_veth.nft.attributes import RULE_LAYOUT, SET_LAYOUT
@@ -100,12 +99,12 @@ def present(netfilter: Netfilter, family: str) -> set[str]:
     return {reply.get("NFTA_SET_NAME") for reply in replies}
 
 
-def install(netfilter: Netfilter, texts: list[Text], request: Request) -> None:
+def install(netfilter: Netfilter, texts: list[Text], environ: dict[str, str]) -> None:
     """Make what is missing, by one nft(8) for each. Raises as `run`."""
     for text in texts:
         found = present(netfilter, text.family)
         if text.name not in found:
-            run(text.script(found), request, f"make the rules of {text.kind}")
+            run(text.script(found), environ, f"make the rules of {text.kind}")
 
 
 def differences(netfilter: Netfilter, texts: list[Text]) -> list[str]:
@@ -136,9 +135,9 @@ def program(environ: dict[str, str]) -> str:
     )
 
 
-def run(script: str, request: Request, what: str) -> None:
+def run(script: str, environ: dict[str, str], what: str) -> None:
     """One transaction. Raises CNIError: KernelRefused (100) without nft, IOFailure (5), 999 with nft's own words."""
-    status, _, noise = delegate.run([program(request.environ), "-f", "-"], request.environ, script.encode())
+    status, _, noise = delegate.run([program(environ), "-f", "-"], environ, script.encode())
     if status != 0:
         words = noise.decode("utf-8", "replace").strip()
         raise CNIError(f"nft could not {what} (exit {status})", f"{words[:2000]}\nis it older than 0.9.6?".strip())
