@@ -4,7 +4,7 @@ DESTDIR =
 DROPIN =
 export DESTDIR DROPIN
 
-.PHONY: help demo test test-e2e check build install uninstall bench soak conformance clean distclean
+.PHONY: help demo test test-e2e check build deb install uninstall bench soak conformance clean distclean
 .NOTPARALLEL:
 
 help: ## this list
@@ -38,6 +38,9 @@ build: ## dist/cni: the executables, ready to install here or to copy to a node;
 	packaging/bootstrap.sh build
 	packaging/build.sh
 	packaging/build-conformance.sh
+
+deb: build ## dist/cni-veth_VERSION_ARCHITECTURE.deb
+	packaging/deb/build.sh
 
 install: build ## to $(DESTDIR)/opt/cni; DROPIN=1: also under the names bridge and host-local
 	dist/cni/install.sh install

@@ -16,7 +16,8 @@ USAGE = "usage: cni-veth status FILE..."
 HELP = f"""{USAGE}
 
 Says whether a pod could be attached now to each network (.conf, .conflist), as a runtime asks by STATUS: "FILE: ready"
-or why not. Plugins of other types than cni-veth are not asked. CNI_PATH (/opt/cni/bin) is where foreign IPAM plugins lie.
+or why not. Plugins of other types than cni-veth are not asked; foreign IPAM plugins are sought in CNI_PATH, or in
+/opt/cni/bin.
 
 Exit code: 0 ready, 1 not ready, 2 wrong usage or a file that cannot be read.
 """
