@@ -47,7 +47,8 @@ MODULES = {
     "cni_veth.nft.policy": Keys(("ingressPolicy",)),
     "cni_veth.nft.guard": Keys(("macspoofchk", "spoofGuard")),
 }
-PRELOADED = ("cni_veth.nft.attachment", "cni_veth.feature", *MODULES)  # by a worker: a caller's place may not hold them
+# by a worker: a caller's place may not hold them
+PRELOADED = ("cni_veth.nft.attachment", "cni_veth.feature", "cni_veth.nft.forward", *MODULES)
 
 
 class Features:

@@ -169,6 +169,9 @@ def status(request: Request) -> None:
             "forwarding and other kernel parameters cannot be set", "is /proc/sys mounted read-only?"
         )
     features.status(request, conf)
+    from cni_veth.nft import forward  # no pod needs it
+
+    forward.status(request, conf)
     if ipam is not None:
         ipam.forward()
 

@@ -26,10 +26,13 @@ FAMILIES = {NFPROTO_INET: "inet", NFPROTO_IPV4: "ip", NFPROTO_IPV6: "ip6"}
 NF_INET_FORWARD = 2
 
 
-def status(request: Request, conf: VethConf, host: Socket) -> None:
+NO_NFTABLES = (errno.EPROTONOSUPPORT, errno.EOPNOTSUPP, errno.ENOENT, errno.EINVAL)
+
+
+def status(request: Request, conf: VethConf) -> None:
     """Of a network whose pods are to get beyond their bridge. Where it has `ingressPolicy`, and so no firewall plugin
     behind it that might let them through: PluginNotAvailable (50). Else it is said on stderr."""
-    found = dropping(host, conf.vlan_gateway or conf.bridge, _families(request)) if conf.is_gateway else ""
+    found = dropping(Socket(), conf.vlan_gateway or conf.bridge, _families(request)) if conf.is_gateway else ""
     if not found:
         return
     what = f"{found} drops what pods of {conf.bridge} send beyond it"
@@ -44,8 +47,14 @@ def dropping(host: Socket, bridge: str, families: set[int]) -> str:
     chain` names it; "" where none does. Without a default route "beyond" may be anywhere."""
     uplinks = [links.find(host, index=index) for index in routes.default_links(host)]
     beyond = next((link.name for link in uplinks if link is not None), "")
-    netfilter = Netfilter()
-    for chain in _chains(netfilter):
+    try:
+        netfilter = Netfilter()
+        chains = _chains(netfilter)
+    except KernelRefused as error:
+        if error.errno in NO_NFTABLES:
+            return ""
+        raise
+    for chain in chains:
         family, table, name = chain["family"], chain.get("NFTA_CHAIN_TABLE"), chain.get("NFTA_CHAIN_NAME")
         hook = chain.get("NFTA_CHAIN_HOOK")
         is_asked = hook is not None and hook.get("NFTA_HOOK_HOOKNUM") == NF_INET_FORWARD and family in families
@@ -68,12 +77,7 @@ def _families(request: Request) -> set[int]:
 
 def _chains(netfilter: Netfilter) -> list[Reply]:
     every = Body(CHAIN_LAYOUT, [], family=NFPROTO_UNSPEC)
-    try:
-        return netfilter.dump(Message(every, NFT_MSG_GETCHAIN, 0, "list the chains of nftables"))
-    except KernelRefused as error:
-        if error.errno in (errno.EOPNOTSUPP, errno.ENOENT, errno.EINVAL):  # without nf_tables nothing is dropped by it
-            return []
-        raise
+    return netfilter.dump(Message(every, NFT_MSG_GETCHAIN, 0, "list the chains of nftables"))
 
 
 def _rules(netfilter: Netfilter, family: int, table: str) -> foreign.Rules:
