@@ -79,13 +79,6 @@ is_running() { ls -l /proc/[0-9]*/exe 2>/dev/null | grep -q "/$1/"; }
 # Whether what is installed has a server to choose or to leave out: older plugins are no launchers.
 has_launchers() { case $(readlink "$bin/cni-veth") in */launcher) ;; *) return 1 ;; esac; }
 
-# A drop-in that refuses what a configuration asks for would stop every new pod of this node.
-refuse_unbuilt() {
-    asking=$(grep -lisE '"(ipMasq|macspoofchk)"[[:space:]]*:[[:space:]]*true' \
-        "$conf"/*.conf "$conf"/*.conflist "$conf"/*.json || true)
-    [ -z "$asking" ] || fail "DROPIN=1: this version has no ipMasq and no macspoofchk, which" $asking "asks for"
-}
-
 copy_program() {
     target=$1
     [ ! -d "$root/$target" ] || [ "$(content_hash "$root/$target")" != "${target##*-}" ] || return 0
@@ -152,10 +145,7 @@ choose_names() {
     names="cni-veth cni-ipam loopback"
     unwanted=
     case ${DROPIN:-} in
-    1)
-        refuse_unbuilt
-        names="$names bridge host-local"
-        ;;
+    1) names="$names bridge host-local" ;;
     0) unwanted="bridge host-local" ;;
     esac
     server=${SERVER:-}

@@ -98,13 +98,9 @@ def read(request: Request, conf: VethConf) -> Guard | None:
     section = request.conf
     checks_mac, is_whole = section.boolean("macspoofchk"), section.boolean("spoofGuard")
     if is_whole and conf.trunk:
-        raise section.error(
-            "spoofGuard",
-            "cannot be used together with vlanTrunk",
-            "addresses in tagged VLANs are unknown; use macspoofchk",
-        )
-    if is_whole and not conf.ipam_type and not section.has("prevResult"):
-        raise section.error("spoofGuard", "needs the pod's addresses", "give the network an ipam, or use macspoofchk")
+        raise section.error("spoofGuard", "cannot be used together with vlanTrunk", "use macspoofchk")
+    if is_whole and request.verb == "ADD" and not conf.ipam_type and not section.has("prevResult"):
+        raise section.error("spoofGuard", *NO_ADDRESS)
     if is_whole:
         return Guard("spoofGuard", is_whole=True)
     return Guard("macspoofchk", is_whole=False) if checks_mac else None

@@ -36,13 +36,8 @@ def test_configures_a_bridge_and_ip_masq_rules_is_refused(
     assert_refused(node, pod, plugin, "ipMasq", version, MASQUERADES[backend])
 
 
-@pytest.mark.parametrize("version", SUPPORTED)
-def test_configures_mac_spoof_check_is_refused(node: Node, pod: Pod, plugin: Plugin, version: str) -> None:
-    assert_refused(node, pod, plugin, "macspoofchk", version, {"macspoofchk": True})
-
-
 @pytest.mark.parametrize("verb", ["CHECK", "STATUS"])
-@pytest.mark.parametrize("key", ["ipMasq", "macspoofchk"])
+@pytest.mark.parametrize("key", ["ipMasq"])
 def test_check_and_status_do_not_promise_it_either(node: Node, pod: Pod, plugin: Plugin, verb: str, key: str) -> None:
     conf = node.network("10.1.2.0/24", **{key: True})
     reply = plugin.status(conf) if verb == "STATUS" else plugin.check(conf, pod, {"cniVersion": "1.1.0"})

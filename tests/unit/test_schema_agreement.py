@@ -68,7 +68,7 @@ PARSER_ONLY: dict[str, dict[str, Any]] = {
     },
     # valid, but not built yet
     "unsupported field .*[Ss]hapedSubnets = ": {"unshapedSubnets": ["10.0.0.0/8"]},
-    "unsupported field (ipMasq|macspoofchk) = true": {"ipMasq": True},
+    "spoofGuard: (cannot be used together|needs the pod's addresses)": {"spoofGuard": True},
     # the schemas of results describe what is printed; what is read may be more
     "^prevResult\\.": {"prevResult": {"ips": 1}},
 }  # fmt: skip
