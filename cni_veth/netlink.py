@@ -49,8 +49,8 @@ class Message:
 
     @property
     def is_question(self) -> bool:
-        """RTM_GET...: the reply, or an error, is the whole answer."""
-        return self.type & 3 == 2
+        """RTM_GET...: the reply, or an error, is the whole answer. (Types of netfilter begin at 0x100.)"""
+        return self.type & 3 == 2 and self.type < 0x100
 
     def encode(self, sequence: int) -> bytes:
         data = self.body.encode()

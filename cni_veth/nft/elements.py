@@ -26,7 +26,6 @@ NFT_MSG_NEWSETELEM, NFT_MSG_GETSETELEM, NFT_MSG_DELSETELEM = (
     0xA0D,
     0xA0E,
 )  # NFNL_SUBSYS_NFTABLES in the high byte
-NFT_GOTO = 0xFFFFFFFC
 COMMENT = 0  # NFTNL_UDATA_SET_ELEM_COMMENT
 LONGEST = 127  # nft(8): a comment has at most 128 bytes, its NUL among them
 PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
@@ -34,35 +33,29 @@ PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
 
 class Element:
     """`where` is the family and the set's name; `what` says what it is for, as in "host port 8080/tcp". A map's has
-    `data`, a verdict map's the `chain` to go to."""
+    `data`."""
 
-    __slots__ = ("chain", "data", "family", "key", "set", "what")
+    __slots__ = ("data", "family", "key", "set", "what")
 
-    def __init__(self, where: tuple[str, str], key: bytes, what: str, data: bytes = b"", chain: str = "") -> None:
+    def __init__(self, where: tuple[str, str], key: bytes, what: str, data: bytes = b"") -> None:
         self.family, self.set = where
         self.key = key
         self.data = data
-        self.chain = chain
         self.what = what
 
     def to_json(self) -> list[str]:
-        return [self.family, self.set, self.key.hex(), self.what, self.data.hex(), self.chain]
+        return [self.family, self.set, self.key.hex(), self.what, self.data.hex()]
 
     @classmethod
     def from_json(cls, value: Any) -> Element:
         """Raises ValueError, TypeError for what no `to_json` wrote."""
-        family, name, key, what, data, chain = value
-        return cls((family, name), bytes.fromhex(key), what, bytes.fromhex(data), chain)
+        family, name, key, what, data = value
+        return cls((family, name), bytes.fromhex(key), what, bytes.fromhex(data))
 
     def holds(self, other: Attributes) -> bool:
         """Whether the kernel's entry under this key has our data."""
         found = other.get("NFTA_SET_ELEM_DATA")
-        if found is None:
-            return not self.data and not self.chain
-        verdict = found.get("NFTA_DATA_VERDICT")
-        if verdict is not None:
-            return bool(verdict.get("NFTA_VERDICT_CHAIN") == self.chain)
-        return bool(found.get("NFTA_DATA_VALUE") == self.data)
+        return self.data == (found.get("NFTA_DATA_VALUE") if found is not None else b"")
 
 
 def add(element: Element, comment: str) -> Message:
@@ -151,13 +144,11 @@ def _message(
 ) -> Message:
     attrs: list[tuple[str, object]] = [("NFTA_SET_ELEM_KEY", {"attrs": [("NFTA_DATA_VALUE", element.key)]})]
     if kind == NFT_MSG_NEWSETELEM:
-        if element.chain:
-            verdict = [("NFTA_VERDICT_CODE", NFT_GOTO), ("NFTA_VERDICT_CHAIN", element.chain)]
-            attrs.append(("NFTA_SET_ELEM_DATA", {"attrs": [("NFTA_DATA_VERDICT", {"attrs": verdict})]}))
-        elif element.data:
+        if element.data:
             attrs.append(("NFTA_SET_ELEM_DATA", {"attrs": [("NFTA_DATA_VALUE", element.data)]}))
-        userdata = text.encode() + b"\0"
-        attrs.append(("NFTA_SET_ELEM_USERDATA", bytes((COMMENT, len(userdata))) + userdata))
+        if text:
+            userdata = text.encode() + b"\0"
+            attrs.append(("NFTA_SET_ELEM_USERDATA", bytes((COMMENT, len(userdata))) + userdata))
     listed = {"attrs": [("NFTA_LIST_ELEM", {"attrs": attrs})]}
     body = Body(
         ELEMENTS_LAYOUT,

@@ -30,7 +30,7 @@ class Masquerade(Feature):
         self._left_alone = left_alone
 
     def rules(self, place: Place) -> Rules:
-        text = _text(self._network, [*(_network(ip.address) for ip in place.ips), *self._left_alone])
+        text = _text(self._network, [*(subnet(ip.address) for ip in place.ips), *self._left_alone])
         found = [
             Element(("inet", f"{text.name}-{ip.family}"), elements.ip(ip.ip), f"masquerade of {ip.ip}")
             for ip in place.ips
@@ -74,7 +74,7 @@ def _words(network: str) -> str:
     return f"network {network}"[: elements.LONGEST]
 
 
-def _network(text: str) -> str:
+def subnet(text: str) -> str:
     packed, prefix = address.split(text)
     return f"{address.unpack(address.network(packed, prefix))}/{prefix}"
 
@@ -83,7 +83,7 @@ def _cidr(section: Section, key: str, text: str) -> str:
     """An address alone is a network of one."""
     try:
         packed = None if "/" in text else address.pack(text)
-        return _network(text if packed is None else f"{text}/{len(packed) * 8}")
+        return subnet(text if packed is None else f"{text}/{len(packed) * 8}")
     except (ValueError, InvalidConfig):
         raise section.error(
             key, f"{text!r} is no network such as 10.0.0.0/8", "list CIDRs that need no masquerade"
@@ -100,9 +100,9 @@ def ranges(section: Section) -> list[str]:
                 [each.get("subnet") for each in ranges if isinstance(each, dict)] if isinstance(ranges, list) else []
             )
     subnets = []
-    for subnet in found:
+    for each in found:
         try:
-            subnets.append(_network(subnet) if isinstance(subnet, str) else "")
+            subnets.append(subnet(each) if isinstance(each, str) else "")
         except (ValueError, InvalidConfig):
             continue
-    return [subnet for subnet in subnets if subnet]
+    return [each for each in subnets if each]

@@ -17,9 +17,8 @@ from cni.request import Request
 from cni_veth import sysctl
 from cni_veth.conf import VethConf
 from cni_veth.feature import Feature, Place, Rules
-from cni_veth.nft import conntrack, elements
+from cni_veth.nft import conntrack, elements, masquerade
 from cni_veth.nft.elements import Element
-from cni_veth.nft.masquerade import BACKENDS, note
 from cni_veth.nft.ruleset import Text
 
 TYPE_CHECKING = False
@@ -29,10 +28,11 @@ if TYPE_CHECKING:
     from cni_veth.netlink import Socket
     from cni_veth.records import Record
 
-WORDS = {4: "ip", 6: "ip6"}
+WORDS = masquerade.WORDS
 LOOPBACK = "127.0.0.0/8"
 IPTABLES_MARKS = ("-", "!")  # with which a condition begins that is meant for iptables
 MAX_MARK_BIT = 31
+MASQUERADE = "masquerade fully-random"
 
 
 class Mapping:
@@ -58,14 +58,19 @@ class Ports(Feature):
         self._source = ("all" if masq_all else "near") if snat else ""
 
     def rules(self, place: Place) -> Rules:
-        text, found = _text(self._conditions), {}
-        for family in WORDS:
-            ip = next((ip for ip in place.ips if ip.family == family), None)
-            for mapping in self._mappings if ip is not None else []:
-                if ip is not None and address.family(mapping.host_ip or ip.ip) == family:
-                    for element in self._elements(text, mapping, ip.ip, family):
-                        found[element.set, element.key] = element
-        return Rules([text, _near(text, place.carrier)], list(found.values()))
+        text = _text(self._conditions)
+        ips = {ip.family: ip.ip for ip in reversed(place.ips)}  # the first of each family
+        pairs = [
+            (mapping, ip)
+            for mapping in self._mappings
+            for family, ip in ips.items()
+            if address.family(mapping.host_ip or ip) == family
+        ]
+        found = [_target(text, *pair) for pair in pairs]
+        if self._source:
+            found += [_source(text, self._source, *pair) for pair in pairs]
+        distinct = {(element.set, element.key): element for element in found}  # two ports of the node to one of the pod
+        return Rules([text, _near(text, place)], list(distinct.values()))
 
     def part(self, place: Place) -> object:
         """The UDP ports, whose connections are to be forgotten."""
@@ -85,19 +90,6 @@ class Ports(Feature):
             sysctl.write(f"ipv4/conf/{place.carrier}/route_localnet", "1")
         conntrack.forget(self._udp())
 
-    def _elements(self, text: Text, mapping: Mapping, ip: str, family: int) -> list[Element]:
-        protocol, packed = elements.protocol(mapping.protocol), elements.ip(ip)
-        key = protocol + elements.port(mapping.host_port)
-        name = f"{text.name}-any{family}"
-        if mapping.host_ip:
-            key, name = elements.ip(mapping.host_ip) + key, f"{text.name}-one{family}"
-        target = packed + elements.port(mapping.container_port)
-        found = [Element(("inet", name), key, mapping.words, target)]
-        if self._source:
-            target = packed + protocol + elements.port(mapping.container_port)
-            found.append(Element(("inet", f"{text.name}-{self._source}{family}"), target, f"source of {mapping.words}"))
-        return found
-
 
 def read(request: Request, conf: VethConf) -> Ports | None:
     """Raises InvalidConfig (7), UnsupportedField (2)."""
@@ -109,7 +101,7 @@ def read(request: Request, conf: VethConf) -> Ports | None:
         why = "it is a chain of iptables; leave it out, or chain the reference's portmap"
         raise UnsupportedField("externalSetMarkChain", section.raw("externalSetMarkChain"), why)
     backend = section.string("backend")
-    if backend not in BACKENDS:
+    if backend not in masquerade.BACKENDS:
         raise section.error("backend", f'must be "nftables" or "iptables", not {backend!r}')
     mappings = [_mapping(item) for item in runtime.sections("portMappings")]
     mappings = [mapping for mapping in mappings if mapping.host_port]
@@ -117,13 +109,28 @@ def read(request: Request, conf: VethConf) -> Ports | None:
         return None
     _refuse_twice(runtime, mappings)
     if backend == "iptables":
-        note(request, "backend")
+        masquerade.note(request, "backend")
     return Ports(mappings, snat, masq_all, conditions)
 
 
 def release(host: Socket, record: Record, part: Any) -> None:
     """A connection that goes on would reach whoever gets the address next."""
     conntrack.forget(part or [])
+
+
+def _target(text: Text, mapping: Mapping, ip: str) -> Element:
+    family = address.family(ip)
+    key, name = elements.protocol(mapping.protocol) + elements.port(mapping.host_port), f"{text.name}-any{family}"
+    if mapping.host_ip:
+        key, name = elements.ip(mapping.host_ip) + key, f"{text.name}-one{family}"
+    return Element(("inet", name), key, mapping.words, elements.ip(ip) + elements.port(mapping.container_port))
+
+
+def _source(text: Text, which: str, mapping: Mapping, ip: str) -> Element:
+    """By what postrouting knows that a connection was mapped."""
+    key = elements.ip(ip) + elements.protocol(mapping.protocol) + elements.port(mapping.container_port)
+    name = f"{text.name}-{which}{address.family(ip)}"
+    return Element(("inet", name), key, f"source of {mapping.words}")
 
 
 def _mapping(item: Section) -> Mapping:
@@ -186,9 +193,9 @@ def _text(conditions: dict[int, list[str]]) -> Text:
             f"{own} dnat {word} to {to} map @$name-one{family}",
             f"{own} dnat {word} to meta l4proto . th dport map @$name-any{family}",
         ]
-        behind.append(f"ct status dnat {to} @$name-all{family} masquerade fully-random")
+        behind.append(f"ct status dnat {to} @$name-all{family} {MASQUERADE}")
         if family == 4:
-            behind.append(f"ct status dnat ip saddr {LOOPBACK} {to} @$name-near4 masquerade fully-random")
+            behind.append(f"ct status dnat ip saddr {LOOPBACK} {to} @$name-near4 {MASQUERADE}")
     local = "fib daddr type local goto $name-to"
     chains = {
         "$name-to": target,
@@ -199,15 +206,15 @@ def _text(conditions: dict[int, list[str]]) -> Text:
     return Text("ports", "inet", sets, chains)
 
 
-def _near(ports: Text, carrier: str) -> Text:
+def _near(ports: Text, place: Place) -> Text:
     """What is the bridge's: neighbours are answered through the node, and nobody behind it speaks as, or to, 127/8,
     which route_localnet would let through (CVE-2020-8558)."""
-    inside = [f'iifname "{carrier}" ip {end} {LOOPBACK} drop' for end in ("saddr", "daddr")]
-    source = [
-        f'iifname "{carrier}" oifname "{carrier}" ct status dnat'
-        f" {word} daddr . meta l4proto . th dport @{ports.name}-near{family} masquerade fully-random"
-        for family, word in WORDS.items()
-    ]
+    inside = [f'iifname "{place.carrier}" ip {end} {LOOPBACK} drop' for end in ("saddr", "daddr")]
+    source = []
+    for ip in place.ips:
+        # by their subnet: br_netfilter hides the link from which they came
+        mapped = f"{WORDS[ip.family]} daddr . meta l4proto . th dport @{ports.name}-near{ip.family}"
+        source.append(f"{WORDS[ip.family]} saddr {masquerade.subnet(ip.address)} ct status dnat {mapped} {MASQUERADE}")
     chains = {
         "$name-127": ["type filter hook prerouting priority raw;", *inside],
         "$name-source": ["type nat hook postrouting priority srcnat;", *source],

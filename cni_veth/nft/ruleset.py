@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from _blake2 import blake2b
 
 from cni import delegate
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 NFT_MSG_GETRULE, NFT_MSG_GETSET = 0xA07, 0xA0A
-MARK = b"\1\0\0\0"
+MARK = (1).to_bytes(4, sys.byteorder)
 OWN = "$name"
 SYSTEM_PATH = ("/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin")
 
@@ -61,7 +62,7 @@ class Text:
 
     def touch(self) -> Message:
         """Part of every transaction that relies on it."""
-        message = elements.add(Element((self.family, self.name), MARK, self.kind), "made once")
+        message = elements.add(Element((self.family, self.name), MARK, self.kind), "")
         message.flags = NLM_F_CREATE
         return message
 
@@ -72,14 +73,14 @@ class Text:
         if self.is_frame:
             older = [name for name in present if name.startswith(f"{self.kind}-") and name != self.name]
             lines += [f"delete set {table} {name}" for name in sorted(older)]
-        lines.append(f"add set {table} {self.name} {{ type mark; }}")
+        lines.append(f"add set {table} {self.name} {{ type mark; elements = {{ 1 }}; }}")
         for each in self.sets:
             word, _, rest = each.partition(" ")
             lines.append(f"add {word} {table} {rest}")
-        for chain, content in self.chains.items():
+        for chain, content in sorted(self.chains.items()):
             head = f" {{ {content[0]} }}" if content and content[0].startswith("type ") else ""
             lines += [f"add chain {table} {chain}{head}", f"flush chain {table} {chain}"]
-        for chain in self.chains:
+        for chain in sorted(self.chains):
             lines += [f"add rule {table} {chain} {rule}" for rule in self.rules(chain)]
         return "".join(f"{line}\n" for line in lines).replace(OWN, self.name)
 
