@@ -133,34 +133,3 @@ def test_an_ipv6_address_that_is_still_tentative_passes_dad(node: Node, pod: Pod
     pod.run(["ip", "link", "set", "eth0", "down"])  # addresses stay (keep_addr_on_down) and are probed again
     pod.run(["ip", "link", "set", "eth0", "up"])
     assert node.reaches(IPV6, seconds=5)
-
-
-@pytest.mark.parametrize("key", ["spoofGuard", "macspoofchk"])
-def test_del_takes_the_guard_away(node: Node, pod: Pod, plugin: Plugin, key: str) -> None:
-    conf = network(node, **{key: True})
-    result = plugin.add(conf, pod).succeeded()
-    port = result["interfaces"][1]["name"]
-    assert port in ruleset(node)
-    plugin.check(conf, pod, result).succeeded()
-    plugin.delete(conf, pod).succeeded()
-    assert port not in ruleset(node) and 'elements = { "veth' not in ruleset(node)
-
-
-def test_check_finds_a_lost_guard(node: Node, pod: Pod, plugin: Plugin) -> None:
-    conf = network(node, spoofGuard=True)
-    result = plugin.add(conf, pod).succeeded()
-    node.run(["nft", "flush", "set", "bridge", "cni-veth", "guarded"])
-    error = plugin.check(conf, pod, result).failed(103)
-    assert "the guard of veth" in f"{error['msg']} {error['details']}"
-
-
-def test_a_guard_for_addresses_needs_addresses(node: Node, pod: Pod, plugin: Plugin) -> None:
-    before = node.state()
-    error = plugin.add(node.network(ipam={}, spoofGuard=True), pod).failed(7)
-    assert error["msg"] == "spoofGuard: needs the pod's addresses" and "macspoofchk" in error["details"]
-    assert node.state() == before
-    plugin.add(node.network(ipam={}, macspoofchk=True), pod).succeeded()
-
-
-def ruleset(node: Node) -> str:
-    return node.run(["nft", "list", "ruleset"]).stdout
