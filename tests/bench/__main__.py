@@ -11,14 +11,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import tests.bench
-from tests.bench import calls, parts, record
+from tests.bench import calls, conflists, parts, record
 from tests.bench.contenders import Contender
 from tests.bench.plot import svg
 from tests.bench.samples import NAMES, REFERENCE, Run
 from tests.bench.table import missed, tables
 from tests.world import BIN, PEERS
 
-PARTS = ("latency", "parallel", "leases")
+PARTS = ("latency", "parallel", "leases", "conflist", "elements")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,6 +55,10 @@ def _measure(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Ru
         parts.parallel(run, contenders, _say)
     if "leases" in options.only:
         parts.leases(run, contenders, options.n, _say)
+    if "conflist" in options.only:
+        conflists.conflists(run, contenders, options.n, _say)
+    if "elements" in options.only:
+        conflists.elements(run, contenders, options.n, _say)
     return run
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tests.bench.figures import Ratio
-from tests.bench.samples import SERVER, STANDALONE, Key
+from tests.bench.samples import REFERENCE, SERVER, STANDALONE, Key, Run
 
 
 class Bar(NamedTuple):
     limit: float
     is_rate: bool = False
     """Pods per second: more is better."""
+    base: Key | None = None
+    """The row of the same contender that it is compared with, instead of the reference."""
 
     def holds(self, ratio: Ratio) -> bool:
         return ratio.of_medians >= self.limit if self.is_rate else ratio.of_medians <= self.limit
@@ -33,4 +35,20 @@ BARS = {
     **_pair(Key("latency", "DEL", "dual stack"), 0.15, 3),
     **_pair(Key("parallel", "ADD", "16"), 3, 0.4, is_rate=True),
     **_pair(Key("leases", "ADD", "60000"), 0.01, 0.1),
+    (Key("conflist", "ADD", "bridge + ipMasq"), SERVER): Bar(0.12),
+    (Key("conflist", "DEL", "bridge + ipMasq"), SERVER): Bar(0.06),
+    **_pair(Key("conflist", "ADD", "whole conflist"), 0.1, 1),
+    (Key("conflist", "DEL", "whole conflist"), SERVER): Bar(0.1),
+    (Key("elements", "ADD", "5000"), SERVER): Bar(1.3, base=Key("elements", "ADD", "0")),
 }
+
+
+def compared(run: Run, key: Key, title: str) -> tuple[list[float], list[float]] | None:
+    """A row's samples of a contender and those that its bar, or else the table, holds them against."""
+    row = run.samples.get(key, {})
+    bar = BARS.get((key, title))
+    if bar is not None and bar.base is not None:
+        against = run.samples.get(bar.base, {}).get(title)
+    else:
+        against = row.get(REFERENCE) if title != REFERENCE else None
+    return (row[title], against) if title in row and against else None

@@ -17,6 +17,8 @@ class Key(NamedTuple):
     """What was measured. `part` decides the unit of the samples:
 
     latency, leases: seconds per call, `case` is the stack or the number of leases in the store.
+    conflist: seconds per call of all its plugins, `case` is the network's title.
+    elements: seconds per call of the whole conflist, `case` is the number of other pods with rules.
     parallel: pods per second, `case` is the number of calls at a time.
     cpu, peak, server cpu, server PSS, server RSS: of one ADD; seconds and bytes, `case` is the stack.
     """

@@ -5,9 +5,9 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from tests.bench.bars import BARS
+from tests.bench.bars import BARS, compared
 from tests.bench.figures import quantile, ratio
-from tests.bench.samples import REFERENCE, Key, Run, Samples
+from tests.bench.samples import Key, Run, Samples
 
 _HEAD = ["min", "median", "p99", "÷ reference", "95 % of it", "bar", ""]
 
@@ -19,9 +19,11 @@ def tables(run: Run) -> list[str]:
         ("latency", "One call", "ms", 1e3),
         ("parallel", "Many at a time", "pods per second", 1),
         ("leases", "Beside leases that are in the store", "ms", 1e3),
+        ("conflist", "A whole conflist: ours is one plugin, the reference's a chain with iptables", "ms", 1e3),
+        ("elements", "Beside the rules of other pods; ÷ with none", "ms", 1e3),
     ):
         if samples := run.part(part):
-            lines += [f"**{title}** ({unit})", "", *_compared(samples, scale), ""]
+            lines += [f"**{title}** ({unit})", "", *_compared(run, samples, scale), ""]
     if run.part("cpu"):
         lines += ["**What one ADD uses**", "", *_used(run), ""]
     return [*lines, verdict(run)]
@@ -39,32 +41,37 @@ def verdict(run: Run) -> str:
 
 
 def _holds(run: Run, key: Key, title: str) -> bool | None:
-    row = run.samples.get(key, {})
-    return BARS[key, title].holds(ratio(row[title], row[REFERENCE])) if {title, REFERENCE} <= row.keys() else None
+    found = compared(run, key, title)
+    return BARS[key, title].holds(ratio(*found)) if found else None
 
 
 def call(key: Key) -> str:
     """What was called, in words."""
     if key.part == "parallel":
         return f"{key.verb}, {key.case} at a time"
-    if key.part == "leases":
-        return f"{key.verb}, {int(key.case):,} leases"
+    if key.part in ("leases", "elements"):
+        return f"{key.verb}, {int(key.case):,} {'leases' if key.part == 'leases' else 'pods'}"
+    if key.part == "conflist":
+        return f"{key.verb} of {key.case}"
     return f"{key.verb} {key.case}".strip()
 
 
-def _compared(samples: Samples, scale: float) -> list[str]:
+def _compared(run: Run, samples: Samples, scale: float) -> list[str]:
     rows = [["call", "who", "n", *_HEAD]]
     for key, row in samples.items():
         for title, found in row.items():
             figures = [min(found), statistics.median(found), quantile(found, 0.99)]
             told = "" if title != next(iter(row)) else call(key)
             rows.append([told, title, str(len(found)), *(_number(figure * scale) for figure in figures)])
-            rows[-1] += ["", "", "", ""] if title == REFERENCE or REFERENCE not in row else _beside(key, title, row)
+            rows[-1] += _beside(run, key, title)
     return _markdown(rows, left=2)
 
 
-def _beside(key: Key, title: str, row: dict[str, list[float]]) -> list[str]:
-    found = ratio(row[title], row[REFERENCE])
+def _beside(run: Run, key: Key, title: str) -> list[str]:
+    samples = compared(run, key, title)
+    if samples is None:
+        return ["", "", "", ""]
+    found = ratio(*samples)
     figures = [_number(found.of_medians), f"{_number(found.low)} to {_number(found.high)}"]
     bar = BARS.get((key, title))
     return [*figures, *([str(bar), "held" if bar.holds(found) else "NOT held"] if bar else ["", ""])]

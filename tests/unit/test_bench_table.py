@@ -52,15 +52,27 @@ def test_bars_that_do_not_hold_are_named() -> None:
         f"DEL dual stack ({SERVER})",
         f"ADD, 60,000 leases ({SERVER})",
         f"ADD, 60,000 leases ({STANDALONE})",
+        f"ADD of bridge + ipMasq ({SERVER})",
+        f"DEL of bridge + ipMasq ({SERVER})",
+        f"ADD of whole conflist ({SERVER})",
+        f"ADD of whole conflist ({STANDALONE})",
+        f"DEL of whole conflist ({SERVER})",
+        f"ADD, 5,000 pods ({SERVER})",
     ]
-    assert verdict(invented()).startswith("Bars: 12 held, 4 not held, 0 not measured. Not held: DEL IPv4 (")
+    assert verdict(invented()).startswith("Bars: 12 held, 10 not held, 0 not measured. Not held: DEL IPv4 (")
+
+
+def test_beside_other_pods_a_row_is_held_against_the_one_with_none() -> None:
+    lines = tables(invented())
+    assert _row(lines, "ADD, 5,000 pods", SERVER)[6:] == ["1.50", "1.50 to 1.50", "≤ 1.3", "NOT held"]
+    assert _row(lines, "ADD, 0 pods", SERVER)[6:] == ["", "", "", ""]
 
 
 def test_what_was_not_measured_is_neither_told_nor_missed() -> None:
     run = Run("a machine", [0.001])
     run.add(Key("latency", "ADD", "IPv4"), SERVER, 0.002)
     assert missed(run) == []
-    assert verdict(run) == "Bars: 0 held, 0 not held, 16 not measured."
+    assert verdict(run) == "Bars: 0 held, 0 not held, 22 not measured."
     assert not any("leases" in line for line in tables(run))
     assert _row(tables(run), "ADD IPv4", SERVER)[6:] == ["", "", "", ""]
 
