@@ -1,9 +1,10 @@
-"""The kubelet's side of the Container Runtime Interface: sandboxes, and what runs in them."""
+"""The kubelet's side of the Container Runtime Interface: sandboxes and their containers."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -49,8 +50,19 @@ class CRI:
                 cgroup_parent=self._cgroup, security_context=pb.LinuxSandboxSecurityContext(namespace_options=own)
             ),
         )
-        reply = self.runtime.RunPodSandbox(pb.RunPodSandboxRequest(config=config), timeout=_SECONDS)
-        return Sandbox(self, reply.pod_sandbox_id, config)
+        return self._run(config)
+
+    def run_on_node(self, name: str, logs: Path) -> Sandbox:
+        """A pod with hostNetwork and hostPID, whose containers write their output below `logs`."""
+        node = pb.NamespaceOption(network=pb.NODE, pid=pb.NODE, ipc=pb.POD)
+        config = pb.PodSandboxConfig(
+            metadata=pb.PodSandboxMetadata(name=name, uid=f"uid-{name}", namespace="kube-system"),
+            log_directory=str(logs),
+            linux=pb.LinuxPodSandboxConfig(
+                cgroup_parent=self._cgroup, security_context=pb.LinuxSandboxSecurityContext(namespace_options=node)
+            ),
+        )
+        return self._run(config)
 
     def sandboxes(self) -> dict[str, bool]:
         """Whether it is ready, by id."""
@@ -61,6 +73,10 @@ class CRI:
         """What makes the kubelet report its node Ready."""
         reply = self.runtime.Status(pb.StatusRequest(), timeout=_SECONDS)
         return any(item.type == "NetworkReady" and item.status for item in reply.status.conditions)
+
+    def _run(self, config: Any) -> Sandbox:
+        reply = self.runtime.RunPodSandbox(pb.RunPodSandboxRequest(config=config), timeout=_SECONDS)
+        return Sandbox(self, reply.pod_sandbox_id, config)
 
     def stop(self, sandbox_id: str) -> None:
         self.runtime.StopPodSandbox(pb.StopPodSandboxRequest(pod_sandbox_id=sandbox_id), timeout=_SECONDS)
@@ -121,17 +137,26 @@ class Sandbox:
         return self.cri.runtime.PodSandboxStatus(request, timeout=_SECONDS)
 
     def _start(self, command: list[str]) -> None:
-        options = pb.NamespaceOption(network=pb.POD, pid=pb.CONTAINER, ipc=pb.POD)
-        config = pb.ContainerConfig(
-            metadata=pb.ContainerMetadata(name="main"),
-            image=pb.ImageSpec(image=BUSYBOX),
-            command=command,
-            linux=pb.LinuxContainerConfig(
-                security_context=pb.LinuxContainerSecurityContext(
-                    namespace_options=options, capabilities=pb.Capability(add_capabilities=["NET_RAW"])
-                )
-            ),
-        )
+        own = pb.NamespaceOption(network=pb.POD, pid=pb.CONTAINER, ipc=pb.POD)
+        ping = pb.Capability(add_capabilities=["NET_RAW"])
+        context = pb.LinuxContainerSecurityContext(namespace_options=own, capabilities=ping)
+        self.start(pb.ContainerConfig(command=command, linux=pb.LinuxContainerConfig(security_context=context)))
+
+    def start(self, config: Any) -> str:
+        """CreateContainer and StartContainer, of busybox; the container's id. `exec` is in the last one."""
+        config.metadata.name = config.metadata.name or "main"
+        config.image.image = BUSYBOX
         request = pb.CreateContainerRequest(pod_sandbox_id=self.id, config=config, sandbox_config=self._config)
-        self._container = self.cri.runtime.CreateContainer(request, timeout=_SECONDS).container_id
+        self._container = str(self.cri.runtime.CreateContainer(request, timeout=_SECONDS).container_id)
         self.cri.runtime.StartContainer(pb.StartContainerRequest(container_id=self._container), timeout=_SECONDS)
+        return self._container
+
+    def exit_code(self, container: str) -> int | None:
+        """None while it runs."""
+        request = pb.ContainerStatusRequest(container_id=container)
+        status = self.cri.runtime.ContainerStatus(request, timeout=_SECONDS).status
+        return int(status.exit_code) if status.state == pb.CONTAINER_EXITED else None
+
+    def end(self, container: str) -> None:
+        """As the kubelet ends a container: SIGTERM, and after ten seconds SIGKILL."""
+        self.cri.runtime.StopContainer(pb.StopContainerRequest(container_id=container, timeout=10), timeout=_SECONDS)

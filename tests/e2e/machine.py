@@ -36,17 +36,14 @@ wait
 
 
 class Machine:
-    """`node` with what dist/cni/install.sh puts there. Use it in `with`."""
+    """`node` with what dist/cni/install.sh puts there, unless it is to stay `bare`. Use it in `with`."""
 
-    def __init__(self, node: Node, dist: Path = BIN.parent) -> None:
+    def __init__(self, node: Node, bare: bool = False) -> None:
         self.node = node
         self.cgroup = f"/{node.name}"
         root = node.dir / "root"
-        install = [str(dist / "install.sh"), "install"]
-        subprocess.run(install, env={"PATH": PATH, "DESTDIR": str(root)}, check=True, stdout=subprocess.DEVNULL)
-        for name in CHAINED:
-            if (PEERS / name).exists():
-                (root / "opt/cni/bin" / name).symlink_to(PEERS / name)
+        if not bare:
+            _install(root)
         own = ("--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc")
         self._unshare = node.start(["unshare", *own, "sh", "-c", _INIT, str(root)])
         assert self._unshare.stdout
@@ -115,6 +112,13 @@ class Machine:
     def pods(self, bridge: str = "cni0") -> int:
         """How many links of pods are ports of the bridge."""
         return len(self.node.ports(bridge))
+
+
+def _install(root: Path) -> None:
+    install = [str(BIN.parent / "install.sh"), "install"]
+    subprocess.run(install, env={"PATH": PATH, "DESTDIR": str(root)}, check=True, stdout=subprocess.DEVNULL)
+    for name in CHAINED:
+        (root / "opt/cni/bin" / name).symlink_to(PEERS / name)
 
 
 def _is_removed(cgroup: Path) -> bool:
