@@ -115,10 +115,10 @@ class Released:
 
 def read(request: Request, conf: VethConf) -> Features | None:
     """Every key validated. Raises InvalidConfig (7), UnsupportedField (2)."""
-    found = []
+    found, runtime = [], request.conf.open_section("runtimeConfig")
     for module, keys in MODULES.items():
         given = [request.conf.has(key) for key in (*keys.asking, *keys.others)]  # of each, so that none is unknown
-        if any(given) or _asks(request.conf, keys):
+        if any(given) or (keys.capability and runtime.has(keys.capability)):
             feature = _load(module).read(request, conf)
             if feature is not None:
                 found.append(feature)

@@ -20,7 +20,7 @@ from cni_veth.nft.ruleset import Text
 
 MULTICAST = {4: "224.0.0.0/4", 6: "ff00::/8"}
 BACKENDS = ("", "nftables", "iptables")
-WORDS = {4: "ip", 6: "ip6"}
+WORDS: dict[int, str] = {4: "ip", 6: "ip6"}
 
 
 class Masquerade(Feature):
@@ -43,7 +43,7 @@ def read(request: Request, conf: VethConf) -> Masquerade | None:
     section = request.conf
     backend, excluded = section.string("ipMasqBackend"), section.strings("ipMasqExclude")
     if backend not in BACKENDS:
-        raise section.error("ipMasqBackend", f'must be "nftables" or "iptables", not {backend!r}')
+        raise section.error("ipMasqBackend", f'must be "iptables" or "nftables", not {backend!r}')
     left_alone = [_cidr(section, f"ipMasqExclude[{index}]", text) for index, text in enumerate(excluded)]
     if not section.boolean("ipMasq"):
         return None

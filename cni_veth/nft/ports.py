@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cni_veth.netlink import Socket
     from cni_veth.records import Record
 
-WORDS = masquerade.WORDS
+WORDS: dict[int, str] = masquerade.WORDS
 LOOPBACK = "127.0.0.0/8"
 IPTABLES_MARKS = ("-", "!")  # with which a condition begins that is meant for iptables
 MAX_MARK_BIT = 31
@@ -102,7 +102,7 @@ def read(request: Request, conf: VethConf) -> Ports | None:
         raise UnsupportedField("externalSetMarkChain", section.raw("externalSetMarkChain"), why)
     backend = section.string("backend")
     if backend not in masquerade.BACKENDS:
-        raise section.error("backend", f'must be "nftables" or "iptables", not {backend!r}')
+        raise section.error("backend", f'must be "iptables" or "nftables", not {backend!r}')
     mappings = [_mapping(item) for item in runtime.sections("portMappings")]
     mappings = [mapping for mapping in mappings if mapping.host_port]
     if not mappings:

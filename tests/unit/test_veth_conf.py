@@ -174,7 +174,7 @@ def test_keys_of_the_protocol_are_not_unknown(capfd: pytest.CaptureFixture[str])
         "disableGC": True,
         "loadOnlyInlinedPlugins": True,
         "prevResult": {"ips": [], "extra": 1},
-        "runtimeConfig": {"portMappings": [{"HostPort": 80}]},
+        "runtimeConfig": {"portMappings": [{"HostPort": 80, "ContainerPort": 80}]},
         "args": {"cni": {"labels": []}, "other": 1},
         "cni.dev/valid-attachments": [],
         "cni.dev/whatever": 1,
