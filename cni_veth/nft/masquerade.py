@@ -20,7 +20,7 @@ from cni_veth.nft.ruleset import Text
 
 MULTICAST = {4: "224.0.0.0/4", 6: "ff00::/8"}
 BACKENDS = ("", "nftables", "iptables")
-WORDS: dict[int, str] = {4: "ip", 6: "ip6"}
+WORDS: dict[int, str] = {4: "ip", 6: "ip6"}  # the type is for mypyc, which reads ports.py first
 
 
 class Masquerade(Feature):
