@@ -26,6 +26,6 @@ cp packaging/deb/postinst packaging/deb/prerm build/deb/DEBIAN/
 chmod 0755 build/deb/DEBIAN/postinst build/deb/DEBIAN/prerm
 sed -e "s/@VERSION@/$version/" -e "s/@ARCHITECTURE@/$architecture/" -e "s/@LIBC@/$libc/" \
     -e "s/@SIZE@/$(du -sk build/deb/usr | cut -f 1)/" packaging/deb/control >build/deb/DEBIAN/control
-dpkg-deb --root-owner-group -Zxz --build build/deb "dist/$package" >/dev/null
+dpkg-deb --root-owner-group -Zxz -z1 --build build/deb "dist/$package" >/dev/null
 rm -rf build/deb
 echo "deb: dist/$package" >&2
