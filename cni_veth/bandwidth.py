@@ -37,7 +37,8 @@ class Limits:
         self._filters = False  # the link has an ingress discipline of ours
 
     def apply(self, host: Socket, request: Request, link: Link) -> Link | None:
-        """Limit the host's end of the pod's link; the ifb if one was made. What a failure leaves goes by `withdraw`.
+        """Limit the host's end of the pod's link and set it up; the ifb if one was made. What a failure leaves goes by
+        `withdraw`.
 
         Raises KernelRefused (100), InterfaceConflict (101).
         """
@@ -54,9 +55,10 @@ class Limits:
             ]
         if self.ingress is not None:
             messages.append(qdisc.tbf(link.index, link.name, _bucket(self.ingress, link.mtu)))
+        messages.append(links.up(index=link.index))
         answers = host.batch(*messages)
         for answer in answers:
-            if answer.errno == errno.EEXIST and answer.message.body.fields["parent"] == qdisc.INGRESS:
+            if answer.errno == errno.EEXIST and answer.message.body.fields.get("parent") == qdisc.INGRESS:
                 self._filters = False
         for answer in answers:
             _raise_failure(answer, link)

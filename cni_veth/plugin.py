@@ -52,6 +52,10 @@ def add(request: Request, deliver: Callable[[Result], None]) -> Result:
         else:
             pair = veth.create(name, host, netns, conf, request, master, _mtu(host, conf, master))
         bridge.attached()
+        limits, ifb = conf.limits, None
+        if limits is not None:
+            undo.push(lambda: limits.withdraw(host, request, pair.host))
+            ifb = limits.apply(host, request, pair.host)
         assigned, vlan_link = Result(), None
         if ipam is not None:
             assigned = ipam.add()
@@ -63,10 +67,6 @@ def add(request: Request, deliver: Callable[[Result], None]) -> Result:
             link.given = assigned
         if pair.pod_index:
             pod.join(host, inner, netns, conf, request, pair, assigned)
-        limits, ifb = conf.limits, None
-        if limits is not None:
-            undo.push(lambda: limits.withdraw(host, request, pair.host))
-            ifb = limits.apply(host, request, pair.host)
         if conf.tuning is not None:
             conf.tuning.apply(inner, netns, pair.pod_index, request.ifname)
         result = _extended(result, assigned, conf, request, pair, link)

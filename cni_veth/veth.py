@@ -129,7 +129,8 @@ def _create(name: str, netns: Netns, conf: VethConf, request: Request, bridge: L
     data = {"attrs": [("VETH_INFO_PEER", {"attrs": peer})]}
     attrs.append(("IFLA_LINKINFO", {"attrs": [("IFLA_INFO_KIND", "veth"), ("IFLA_INFO_DATA", data)]}))
     what = f"create veth {name} on {bridge.name} with peer {request.ifname} in {netns.path}"
-    return links.create(attrs, links.IFF_UP, what)
+    # Limits are set first: a discipline of a link that is up costs an RCU grace period.
+    return links.create(attrs, 0 if conf.limits is not None else links.IFF_UP, what)
 
 
 def _describe(name: str, conf: VethConf, request: Request) -> Message:
