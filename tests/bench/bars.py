@@ -11,7 +11,7 @@ from tests.bench.samples import REFERENCE, SERVER, STANDALONE, Key, Run
 class Bar(NamedTuple):
     limit: float
     is_rate: bool = False
-    """Pods per second: more is better."""
+    """Pods or bits per second: more is better."""
     base: Key | None = None
     """The row of the same contender that it is compared with, instead of the reference."""
 
@@ -40,6 +40,9 @@ BARS = {
     **_pair(Key("conflist", "ADD", "whole conflist"), 0.1, 1),
     (Key("conflist", "DEL", "whole conflist"), SERVER): Bar(0.1),
     (Key("elements", "ADD", "5000"), SERVER): Bar(1.3, base=Key("elements", "ADD", "0")),
+    (Key("throughput", "TCP", "pod to pod"), STANDALONE): Bar(0.97, is_rate=True),
+    (Key("throughput", "TCP", "pod to outside"), STANDALONE): Bar(0.97, is_rate=True),
+    (Key("throughput", "TCP", "pod to pod, guarded"), STANDALONE): Bar(0.9, is_rate=True),
 }
 
 

@@ -20,6 +20,7 @@ class Key(NamedTuple):
     conflist: seconds per call of all its plugins, `case` is the network's title.
     elements: seconds per call of the whole conflist, `case` is the number of other pods with rules.
     parallel: pods per second, `case` is the number of calls at a time.
+    throughput: bits per second, `case` is from where to where.
     cpu, peak, server cpu, server PSS, server RSS: of one ADD; seconds and bytes, `case` is the stack.
     """
 

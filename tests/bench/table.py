@@ -21,6 +21,7 @@ def tables(run: Run) -> list[str]:
         ("leases", "Beside leases that are in the store", "ms", 1e3),
         ("conflist", "A whole conflist: ours is one plugin, the reference's a chain with iptables", "ms", 1e3),
         ("elements", "Beside the rules of other pods; ÷ with none", "ms", 1e3),
+        ("throughput", "What a TCP stream carries", "Gbit/s", 1e-9),
     ):
         if samples := run.part(part):
             lines += [f"**{title}** ({unit})", "", *_compared(run, samples, scale), ""]

@@ -58,8 +58,10 @@ def test_bars_that_do_not_hold_are_named() -> None:
         f"ADD of whole conflist ({STANDALONE})",
         f"DEL of whole conflist ({SERVER})",
         f"ADD, 5,000 pods ({SERVER})",
+        f"TCP pod to pod ({STANDALONE})",
+        f"TCP pod to outside ({STANDALONE})",
     ]
-    assert verdict(invented()).startswith("Bars: 12 held, 10 not held, 0 not measured. Not held: DEL IPv4 (")
+    assert verdict(invented()).startswith("Bars: 13 held, 12 not held, 0 not measured. Not held: DEL IPv4 (")
 
 
 def test_beside_other_pods_a_row_is_held_against_the_one_with_none() -> None:
@@ -72,7 +74,7 @@ def test_what_was_not_measured_is_neither_told_nor_missed() -> None:
     run = Run("a machine", [0.001])
     run.add(Key("latency", "ADD", "IPv4"), SERVER, 0.002)
     assert missed(run) == []
-    assert verdict(run) == "Bars: 0 held, 0 not held, 22 not measured."
+    assert verdict(run) == "Bars: 0 held, 0 not held, 25 not measured."
     assert not any("leases" in line for line in tables(run))
     assert _row(tables(run), "ADD IPv4", SERVER)[6:] == ["", "", "", ""]
 
