@@ -9,10 +9,10 @@ from __future__ import annotations
 import struct
 import sys
 
+from cni_veth.wire import Attributes
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni_veth.wire import Attributes
-
     Rules = dict[str, list[list[Attributes]]]
     Ends = tuple[set[str], bool]  # all that a rule may do, and whether the packet may go on to the next
 
@@ -27,6 +27,7 @@ NO_VERDICT = ("counter", "log", "payload", "LOG", "NFLOG", "MARK", "CONNMARK", "
 REFUSALS = ("reject", "REJECT", "DROP")
 _CONNTRACK = struct.Struct("=146xHHH")  # xt_conntrack_mtinfo3: what is matched, what inverted, states
 XT_CONNTRACK_STATE = 1
+NOTHING = Attributes({}, b"")  # of an expression that is not read
 
 
 class Walk:
@@ -57,7 +58,7 @@ class Walk:
         registers: dict[int, bytes] = {}
         is_certain = True
         for expression in rule:
-            kind, data = expression.get("NFTA_EXPR_NAME"), expression.get("NFTA_EXPR_DATA")
+            kind, data = expression.get("NFTA_EXPR_NAME"), expression.get("NFTA_EXPR_DATA") or NOTHING
             name = data.get(f"NFTA_{kind.upper()}_NAME") if kind in ("match", "target") else kind
             verdict = self._verdict(kind, name, data)
             if verdict is not None:
