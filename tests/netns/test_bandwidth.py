@@ -117,6 +117,15 @@ def test_the_figures_are_the_references(node: Node, plugin: Plugin, rate: int, b
         assert figures == pytest.approx(theirs, rel=1e-4)
 
 
+def test_two_interfaces_of_a_container_have_limits_of_their_own(node: Node, pod: Pod, plugin: Plugin) -> None:
+    """The reference's ifb is named by network and container alone, so the second ADD fails."""
+    conf = network(node, **BOTH)
+    ifbs = {links_of(plugin.add(conf, pod, ifname=name).succeeded())[1] for name in ("eth0", "net1")}
+    assert len(ifbs & node.links().keys()) == 2
+    plugin.delete(conf, pod, ifname="eth0").succeeded()
+    assert len(ifbs & node.links().keys()) == 1
+
+
 def test_containerds_default_burst_is_taken(node: Node, pod: Pod, plugin: Plugin) -> None:
     """4294967295 bits: at this rate longer than 32 bits of the scheduler's ticks can say."""
     conf = network(node, **by_runtime(ingressRate=8000, ingressBurst=2**32 - 1, egressRate=8000, egressBurst=2**32 - 1))
