@@ -9,6 +9,7 @@ puts back everybody's.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
@@ -16,6 +17,7 @@ from io import FileIO
 
 from cni import document
 from cni.errors import CNIError, IOFailure, TryAgainLater
+from cni.stderr import tell
 from cni_veth import features, tag
 from cni_veth.nft.elements import Element
 from cni_veth.nft.ruleset import Text
@@ -92,25 +94,26 @@ class Records:
         return [record for record in found if record is not None]
 
     def write(self, record: Record) -> None:
-        """Raises IOFailure (5)."""
+        """Where it cannot be written, DEL asks the kernel, and after a flush nobody puts these rules back."""
         path = f"{self.directory}/{record.name}"
         try:
             with FileIO(f"{path}.new", "w") as file:
                 file.write(document.encode(record.to_json()).encode())
             os.rename(f"{path}.new", path)
         except OSError as error:
-            raise _unwritable(self.directory, error) from None
+            why = os.strerror(error.errno or 0)
+            tell(f"cni-veth: {path}: {why}; `cni-veth reconcile` will not know of this pod\n".encode())
 
     def remove(self, name: str) -> None:
+        """Raises IOFailure (5)."""
         try:
             os.unlink(f"{self.directory}/{name}")
-        except FileNotFoundError:
-            pass
         except OSError as error:
-            raise _unwritable(self.directory, error) from None
+            if error.errno not in (errno.ENOENT, errno.EROFS):
+                raise IOFailure(f"cannot remove {self.directory}/{name}", os.strerror(error.errno or 0)) from None
 
     def share(self) -> None:
-        """While this one attachment's rules change. Raises IOFailure (5), TryAgainLater (11)."""
+        """While this one attachment's rules change. Raises TryAgainLater (11)."""
         self._acquire(fcntl.LOCK_SH)
 
     def claim(self) -> None:
@@ -127,8 +130,8 @@ class Records:
             try:
                 os.makedirs(self.directory, 0o700, exist_ok=True)
                 self._lock = FileIO(f"{self.directory}/lock", "a")
-            except OSError as error:
-                raise _unwritable(self.directory, error) from None
+            except OSError:
+                return  # a read-only /run: nobody has records to put anything back from
         deadline = time.monotonic() + LOCK_SECONDS
         while True:
             try:
@@ -140,9 +143,3 @@ class Records:
                         f"{self.directory}/lock is held by another process", "lslocks names it"
                     ) from None
                 time.sleep(0.002)
-
-
-def _unwritable(path: str, error: OSError) -> IOFailure:
-    return IOFailure(
-        f"cannot write below {path}", f"{os.strerror(error.errno or 0)}; CNI_VETH_RUN_DIR points elsewhere"
-    )

@@ -36,13 +36,20 @@ MASQUERADE = "masquerade fully-random"
 
 
 class Mapping:
-    """One port of the node; `host_ip` "" for all its addresses."""
+    """One port of the node; `host_ip` "" for all its addresses, 0.0.0.0 and :: for all of a family."""
 
     def __init__(self, host_port: int, container_port: int, protocol: str, host_ip: str) -> None:
         self.host_port = host_port
         self.container_port = container_port
         self.protocol = protocol
         self.host_ip = host_ip
+
+    @property
+    def is_any(self) -> bool:
+        return self.host_ip in ("", "0.0.0.0", "::")
+
+    def families(self) -> list[int]:
+        return [address.family(self.host_ip)] if self.host_ip else list(WORDS)
 
     @property
     def words(self) -> str:
@@ -61,10 +68,7 @@ class Ports(Feature):
         text = _text(self._conditions)
         ips = {ip.family: ip.ip for ip in reversed(place.ips)}  # the first of each family
         pairs = [
-            (mapping, ip)
-            for mapping in self._mappings
-            for family, ip in ips.items()
-            if address.family(mapping.host_ip or ip) == family
+            (mapping, ip) for mapping in self._mappings for family, ip in ips.items() if family in mapping.families()
         ]
         found = [_target(text, *pair) for pair in pairs]
         if self._source:
@@ -82,7 +86,8 @@ class Ports(Feature):
         return [f"net.{name.replace('/', '.')} is off"] if is_asked and sysctl.read(name) != "1" else []
 
     def _udp(self) -> list[Any]:
-        return [[each.host_port, each.host_ip] for each in self._mappings if each.protocol == "udp"]
+        udp = [each for each in self._mappings if each.protocol == "udp"]
+        return [[each.host_port, "" if each.is_any else each.host_ip] for each in udp]
 
     def apply(self, place: Place) -> None:
         if self._source and any(ip.family == 4 for ip in place.ips):
@@ -121,7 +126,7 @@ def release(host: Socket, record: Record, part: Any) -> None:
 def _target(text: Text, mapping: Mapping, ip: str) -> Element:
     family = address.family(ip)
     key, name = elements.protocol(mapping.protocol) + elements.port(mapping.host_port), f"{text.name}-any{family}"
-    if mapping.host_ip:
+    if not mapping.is_any:
         key, name = elements.ip(mapping.host_ip) + key, f"{text.name}-one{family}"
     return Element(("inet", name), key, mapping.words, elements.ip(ip) + elements.port(mapping.container_port))
 
@@ -146,16 +151,16 @@ def _mapping(item: Section) -> Mapping:
         packed = address.pack(host_ip) if host_ip else b""
     except ValueError:
         raise item.error("hostIP", f"{host_ip!r} is not an IP address") from None
-    # 0.0.0.0 and :: are all of a family; libcni's callers write "" for both
-    return Mapping(host_port, container_port, protocol, address.unpack(packed) if any(packed) else "")
+    return Mapping(host_port, container_port, protocol, address.unpack(packed) if packed else "")
 
 
 def _refuse_twice(section: Section, mappings: list[Mapping]) -> None:
-    seen: dict[tuple[str, int, str], int] = {}
+    seen: dict[tuple[object, ...], int] = {}
     for mapping in mappings:
-        key = (mapping.host_ip, mapping.host_port, mapping.protocol)
-        if seen.setdefault(key, mapping.container_port) != mapping.container_port:
-            raise section.error("portMappings", f"{mapping.words} is mapped to two ports of the pod")
+        for family in mapping.families():
+            key = (family, "" if mapping.is_any else mapping.host_ip, mapping.host_port, mapping.protocol)
+            if seen.setdefault(key, mapping.container_port) != mapping.container_port:
+                raise section.error("portMappings", f"{mapping.words} is mapped to two ports of the pod")
 
 
 def _conditions(section: Section, key: str) -> list[str]:

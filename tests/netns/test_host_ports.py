@@ -95,9 +95,9 @@ def test_an_address_of_its_own_comes_before_all_addresses(node: Node, plugin: Pl
 def test_wildcards_map_all_addresses(node: Node, pod: Pod, plugin: Plugin) -> None:
     outside = node.outside()
     result = plugin.add(network(node, mapping(80, 8080, ip="0.0.0.0")), pod).succeeded()
-    with server(pod, ips(result)[0], 8080, says="pod"):
+    with server(pod, ips(result)[0], 8080, says="pod"), server(pod, ips(result)[1], 8080, says="pod"):
         assert answer(outside, NODE_IPS[0], 80).startswith("pod ")
-    assert refused(outside, NODE_IPS[1], 80), "0.0.0.0 is IPv4's"
+        assert refused(outside, NODE_IPS[1], 80), "0.0.0.0 is IPv4's"
 
 
 def test_a_udp_flow_follows_the_new_pod(node: Node, plugin: Plugin) -> None:
