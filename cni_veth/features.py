@@ -224,9 +224,10 @@ def _take_away(host: Socket, record: Record) -> None:
         from cni_veth.nft import attachment, elements
         from cni_veth.nft.transaction import Netfilter
 
+        netfilter, comment = Netfilter(), elements.comment(record.network, record.owner)
         with errors:
-            comment = elements.comment(record.network, record.owner)
-            attachment.remove(Netfilter(), record.elements, comment)
+            attachment.remove(netfilter, record.elements, comment)
+        netfilter.leave()
     for module, part in record.parts.items():
         release_part = getattr(_load(module), "release", None) if module in MODULES else None
         if release_part is not None:

@@ -34,7 +34,7 @@ class Worker:
         for number in (*signals.ENDING, signal.SIGUSR1):
             signal.signal(number, signal.SIG_IGN)  # the server says when to end, a caller when to stop
         signals.own = ()
-        aside.start = aside.in_thread
+        aside.start, aside.close = aside.in_thread, aside.close_in_thread
         self._home = Home()
         poll = select.epoll()
         poll.register(self._listener, select.EPOLLIN | select.EPOLLEXCLUSIVE)  # a caller wakes one worker, not all

@@ -45,6 +45,7 @@ def forget(ports: list[Any]) -> None:
             original = reply.get("CTA_TUPLE_ORIG")
             if original is not None and _is_wanted(original, wanted):
                 netfilter.ask(_delete(family, original, reply.get("CTA_ZONE")))
+    netfilter.leave()
 
 
 def _is_wanted(original: Attributes, wanted: set[tuple[int, str]]) -> bool:

@@ -11,6 +11,7 @@ import errno
 import struct
 
 from cni.errors import KernelRefused, TryAgainLater
+from cni_veth import aside
 from cni_veth.netlink import KERNEL, LONGEST, NLM_F_ACK, NLMSG_ERROR, Answer, Message, Socket, settle
 from cni_veth.nft.attributes import BATCH_LAYOUT
 from cni_veth.wire import Body
@@ -69,6 +70,13 @@ class Netfilter(Socket):
             if not gone:
                 return
             left = [message for message in left if message not in gone]
+
+    def leave(self) -> None:
+        """Close it aside: before the kernel closes one it finishes what transactions have deleted."""
+        try:
+            aside.close(self._socket)
+        except (OSError, RuntimeError):  # no process, no thread can be made: it closes when it is forgotten
+            pass
 
     def _make_room(self, sent: int, answered: int) -> None:
         for size, option in ((sent, SO_SNDBUFFORCE), (answered, SO_RCVBUFFORCE)):
