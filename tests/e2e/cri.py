@@ -13,6 +13,7 @@ from cri_api.v1 import api_pb2_grpc as stubs
 
 from tests.e2e.containerd import Containerd
 from tests.e2e.image import BUSYBOX
+from tests.world.server import until
 
 Port = tuple[str, int, int]
 """(protocol, port of the pod, port of the node)"""
@@ -22,13 +23,22 @@ _SECONDS = 60
 
 
 class CRI:
-    """A connection. Every call raises grpc.RpcError where the runtime refuses."""
+    """A connection, once the runtime is ready for it. Every call raises grpc.RpcError where the runtime refuses."""
 
     def __init__(self, containerd: Containerd) -> None:
         options = [("grpc.default_authority", "localhost")]
         self.channel = grpc.insecure_channel(f"unix://{containerd.socket}", options=options)
         self.runtime = stubs.RuntimeServiceStub(self.channel)
         self._cgroup = containerd.machine.cgroup
+        until(self._answers, 30)
+
+    def _answers(self) -> bool:
+        """containerd accepts connections before its CRI is initialized."""
+        try:
+            self.is_network_ready()
+        except grpc.RpcError:
+            return False
+        return True
 
     def close(self) -> None:
         self.channel.close()

@@ -24,8 +24,8 @@ def entry(**keys: Any) -> dict[str, Any]:
 
 
 def whole() -> list[dict[str, Any]]:
-    """Masquerade, host ports and bandwidth by ours alone."""
-    return [entry(ipMasq=True, capabilities={"ips": True, "mac": True, **_CAPABILITIES})]
+    """Masquerade, host ports, bandwidth and the guard by ours alone."""
+    return [entry(ipMasq=True, spoofGuard=True, capabilities={"ips": True, "mac": True, **_CAPABILITIES})]
 
 
 def chained() -> list[dict[str, Any]]:

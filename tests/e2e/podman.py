@@ -40,7 +40,8 @@ class Podman:
         files = {**_FILES, "containers.conf": _CONTAINERS.format(pause=PAUSE, network=network)}
         for name, content in files.items():
             machine.path(f"/etc/containers/{name}").write_text(content)
-        for image in images:
+        self.has_cni = "cni support is not enabled" not in self.attempt("info").stderr
+        for image in images if self.has_cni else ():
             self("load", "--quiet", "--input", str(image))
 
     def __call__(self, *arguments: str) -> str:

@@ -18,12 +18,14 @@ MANY = 30
 
 @pytest.fixture(autouse=True)
 def network(machine: Machine, cri: CRI) -> None:
-    networks.write(machine, networks.entry())
+    networks.write(machine, *networks.whole())
     until(cri.is_network_ready)
 
 
 def is_empty(machine: Machine) -> bool:
-    return not machine.leases(networks.NAME) and machine.pods() == 0
+    """No link, no address, and no rule that names one; the comments of elements name the network."""
+    rules = machine.node.run(["nft", "list", "ruleset"]).stdout
+    return not machine.leases(networks.NAME) and machine.pods() == 0 and f'"{networks.NAME} ' not in rules
 
 
 def test_a_pod_gets_its_addresses_and_gives_them_back(machine: Machine, cri: CRI) -> None:
@@ -34,6 +36,7 @@ def test_a_pod_gets_its_addresses_and_gives_them_back(machine: Machine, cri: CRI
     for ip in (*second.ips, *networks.GATEWAYS):
         assert first.reaches(ip), ip
     second.serve()
+    assert not is_empty(machine)
     for sandbox in (first, second):
         sandbox.stop()
         sandbox.stop()  # the kubelet repeats it: DEL without a namespace and without prevResult
@@ -89,7 +92,7 @@ def test_a_network_that_cannot_be_is_told_and_leaves_nothing(machine: Machine, c
     with pytest.raises(grpc.RpcError) as raised:
         until(lambda: not cri.run("refused"))
     assert "10.22.0.0/33" in raised.value.details()
-    networks.write(machine, networks.entry())
+    networks.write(machine, *networks.whole())
     for sandbox_id in cri.sandboxes():
         cri.stop(sandbox_id)
         cri.remove(sandbox_id)
