@@ -48,7 +48,7 @@ MODULES = {
     "cni_veth.nft.guard": Keys(("macspoofchk", "spoofGuard")),
 }
 # by a worker: a caller's place may not hold them
-PRELOADED = ("cni_veth.nft.attachment", "cni_veth.feature", "cni_veth.nft.forward", *MODULES)
+PRELOADED = ("cni_veth.nft.attachment", "cni_veth.feature", "cni_veth.nft.forward", "cni_veth.nft.garbage", *MODULES)
 
 
 class Features:
@@ -69,12 +69,14 @@ class Features:
         place = Place(host, netns, conf, request, pair.host, pair.pod_index, pair.pod_mac, ips)
         record, records = _record(self.asked, place), Records(request.run_dir)
         records.share()
-        records.write(record)
-        if record.texts:
-            attachment.add(Netfilter(), host, records, record, request.environ)
-        for feature in self.asked:
-            feature.apply(place)
-        records.release()
+        try:
+            records.write(record)
+            if record.texts:
+                attachment.add(Netfilter(), host, records, record, request.environ)
+            for feature in self.asked:
+                feature.apply(place)
+        finally:
+            records.release()
 
     def withdraw(self, host: Socket, request: Request) -> None:
         released = release(host, request)

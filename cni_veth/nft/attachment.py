@@ -12,7 +12,7 @@ from cni_veth.nft.elements import TABLE, Element
 from cni_veth.nft.transaction import Netfilter
 from cni_veth.records import Record, Records
 
-TRIES = 4  # the rules were flushed, a dead pod had the key: once each, and once more
+TRIES = 5  # the rules were flushed (two), a dead pod had the key, and they were flushed again
 AT_ONCE = 500  # elements of a transaction that puts back all
 
 
@@ -22,7 +22,7 @@ def add(netfilter: Netfilter, host: Socket, records: Records, record: Record, en
     Raises AddressUnavailable (102) naming who has a key of ours, KernelRefused (100), and as `ruleset.install`.
     """
     own = elements.comment(record.network, record.owner)
-    touched = len(record.texts)
+    touched, is_alone = len(record.texts), False
     for _ in range(TRIES):
         answers = netfilter.commit(
             [text.touch() for text in record.texts] + [elements.add(element, own) for element in record.elements]
@@ -30,8 +30,12 @@ def add(netfilter: Netfilter, host: Socket, records: Records, record: Record, en
         failed = [answer for answer in answers if answer.errno]
         if not failed:
             return
-        if any(answer.errno == errno.ENOENT for answer in failed):
-            records.claim()
+        is_missing = any(answer.errno == errno.ENOENT for answer in failed)
+        if is_missing and not is_alone:
+            records.claim()  # and look again: others may have found the same
+            is_alone = True
+            continue
+        if is_missing:
             restore(netfilter, host, records, environ, record)
             continue
         for answer in failed:

@@ -25,15 +25,17 @@ def collect(network: str, keep: set[tuple[str, str]], kept: list[Record] | None)
     netfilter = Netfilter()
     wanted = {elements.comment(network, owner) for owner in keep}
     noted = {elements.comment(record.network, record.owner) for record in kept or []}
-    is_all_noted = kept is not None
+    is_all_noted, gone = kept is not None, []
     for text, element in attachment.dump(netfilter):
         if elements.is_of_network(text, network) and text not in wanted:
-            netfilter.remove([elements.delete(element)])
+            gone.append(elements.delete(element))
         elif text not in noted:
             is_all_noted = False
+    netfilter.remove(gone)
     if is_all_noted:
         for family in FAMILIES:
             _drop_texts(netfilter, family, {text.name for record in kept or [] for text in record.texts})
+    netfilter.leave()
 
 
 def _drop_texts(netfilter: Netfilter, family: str, used: set[str]) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from cni.versions import SUPPORTED
 from tests.netns.sockets import UDP, answer, server
-from tests.world import Node, Plugin, Pod
+from tests.world import Node, Plugin, Pod, Reply
 from tests.world.namespace import Namespace
 from tests.world.node import NODE_IPS, OUTSIDE_IPS
 
@@ -104,6 +104,29 @@ def test_reconcile_puts_back_what_is_missing(node: Node, pod: Pod, plugin: Plugi
     assert node.run([*command, "x"], env=node.environment, check=False).returncode == 2
 
 
+def test_twenty_at_once_on_a_flushed_node(node: Node, plugin: Plugin) -> None:
+    """Everybody finds the rules missing; each pod's elements are there in the end, and gone after the DELs."""
+    conf, first = network(node), node.pod()
+    result = plugin.add(conf, first).succeeded()
+    node.run(["nft", "flush", "ruleset"])
+    pods = [node.pod() for _ in range(20)]
+    replies = concurrently(plugin, "ADD", conf, pods)
+    assert [reply.code for reply in replies] == [0] * 20
+    plugin.check(conf, first, result).succeeded()
+    for pod, reply in zip(pods, replies, strict=True):
+        plugin.check(conf, pod, reply.json).succeeded()
+    assert [reply.code for reply in concurrently(plugin, "DEL", conf, pods)] == [0] * 20
+    left = ruleset(node)
+    assert [pod.name for pod in pods if pod.container_id in left.split()] == []
+    assert first.container_id in left
+
+
+def concurrently(plugin: Plugin, verb: str, conf: dict[str, Any], pods: list[Pod]) -> list[Reply]:
+    calls = [plugin.begin(verb, conf, pod) for pod in pods]
+    ended = [(call, *call.communicate(timeout=60)) for call in calls]
+    return [Reply(f"concurrent {verb}", call.returncode, stdout, stderr) for call, stdout, stderr in ended]
+
+
 @pytest.mark.parametrize("damage", ["flush chain", "delete element"])
 def test_check_finds_a_single_lost_rule(node: Node, pod: Pod, plugin: Plugin, damage: str) -> None:
     conf = network(node)
@@ -185,7 +208,9 @@ def test_without_nft_the_error_says_so(node: Node, pod: Pod, plugin: Plugin) -> 
     hidden = ["unshare", "--mount", "--propagation", "private", "sh", "-c"]
     script = 'mount --bind /dev/null "$(command -v nft)" && exec "$0"'
     for verb, code in (("STATUS", 50), ("ADD", 100)):
-        error = plugin.cni(verb, conf, pod, wrap=[*hidden, script]).failed(code)
+        reply = plugin.cni(verb, conf, pod, wrap=[*hidden, script])
+        error = reply.failed(code)
+        assert "not undone" not in error["details"] and reply.seconds < 5
         assert "nft" in error["msg"] and "nftables" in error["details"]
     assert pod.links().keys() == {"lo"} and node.leases() == {}
 
