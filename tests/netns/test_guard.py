@@ -18,6 +18,7 @@ GATEWAY4, GATEWAY6, NOBODY4, ALL_NODES = "10.1.2.1", "fd00::1", "10.1.2.99", "ff
 RS, RA, NS, NA, REDIRECT, MLD = 133, 134, 135, 136, 137, 143
 
 WITNESS = ethernet(MAC, ETH_P_IP, udp(IPV4, THEIR_IPV4))
+OWN_ARP = arp(1, (MAC, IPV4), GATEWAY4)
 
 TRUE = {
     "IPv4": WITNESS,
@@ -63,11 +64,16 @@ FALSE = {
     "gratuitous ARP for the gateway": ethernet(MAC, ETH_P_ARP, arp(1, (MAC, GATEWAY4), GATEWAY4)),
     "ARP with another MAC inside": ethernet(MAC, ETH_P_ARP, arp(2, (THEIR_MAC, IPV4), GATEWAY4)),
     "ARP probe of another's address": ethernet(MAC, ETH_P_ARP, arp(1, (MAC, "0.0.0.0"), NOBODY4)),
-    "ARP of another hardware": ethernet(MAC, ETH_P_ARP, b"\0\x06" + arp(1, (MAC, IPV4), GATEWAY4)[2:]),
+    "ARP of another hardware": ethernet(MAC, ETH_P_ARP, b"\0\x06" + OWN_ARP[2:]),
+    "ARP of another protocol": ethernet(MAC, ETH_P_ARP, OWN_ARP[:2] + b"\x86\xdd" + OWN_ARP[4:]),
+    "ARP of other MACs": ethernet(MAC, ETH_P_ARP, OWN_ARP[:4] + b"\x08" + OWN_ARP[5:]),
+    "ARP of other addresses": ethernet(MAC, ETH_P_ARP, OWN_ARP[:5] + b"\x10" + OWN_ARP[6:]),
     "RARP": ethernet(MAC, 0x8035, arp(3, (MAC, IPV4), GATEWAY4)),
     "NA for the gateway": ethernet(MAC, ETH_P_IPV6, icmpv6(LOCAL, ALL_NODES, NA, GATEWAY6)),
     "NA as another": ethernet(MAC, ETH_P_IPV6, icmpv6(THEIR_IPV6, ALL_NODES, NA, IPV6)),
     "NS as another": ethernet(MAC, ETH_P_IPV6, icmpv6(THEIR_IPV6, ALL_NODES, NS, GATEWAY6)),
+    "MLD as another": ethernet(MAC, ETH_P_IPV6, icmpv6(THEIR_IPV6, "ff02::16", MLD)),
+    "router solicitation as another": ethernet(MAC, ETH_P_IPV6, icmpv6(THEIR_IPV6, ALL_NODES, RS)),
     "DAD of another's address": ethernet(MAC, ETH_P_IPV6, icmpv6("::", ALL_NODES, NS, THEIR_IPV6)),
     "router advertisement": ethernet(MAC, ETH_P_IPV6, icmpv6(LOCAL, ALL_NODES, RA)),
     "tagged router advertisement": ethernet(MAC, ETH_P_IPV6, icmpv6(LOCAL, ALL_NODES, RA), tag=5),
