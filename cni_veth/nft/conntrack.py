@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_DELETE = 0x101, 0x102  # NFNL_SUBSYS_CTNETLINK in the high byte
-FAMILIES = (2, 10)  # AF_
 IP: Table = {
     "CTA_IP_V4_SRC": (1, "ip"),
     "CTA_IP_V4_DST": (2, "ip"),
@@ -39,12 +38,11 @@ def forget(ports: list[Any]) -> None:
         return
     netfilter = Netfilter()
     wanted = {(port, ip) for port, ip in ports}
-    for family in FAMILIES:
-        message = Message(Body(LAYOUT, [], family=family), IPCTNL_MSG_CT_GET, 0, "list connections")
-        for reply in netfilter.dump(message):
-            original = reply.get("CTA_TUPLE_ORIG")
-            if original is not None and _is_wanted(original, wanted):
-                netfilter.ask(_delete(family, original, reply.get("CTA_ZONE")))
+    message = Message(Body(LAYOUT, []), IPCTNL_MSG_CT_GET, 0, "list connections")  # of all families: one walk, of ms
+    for reply in netfilter.dump(message):
+        original = reply.get("CTA_TUPLE_ORIG")
+        if original is not None and _is_wanted(original, wanted):
+            netfilter.ask(_delete(reply["family"], original, reply.get("CTA_ZONE")))
     netfilter.leave()
 
 
