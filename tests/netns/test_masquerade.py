@@ -162,6 +162,17 @@ def test_del_needs_neither_namespace_nor_prev_result_nor_record(node: Node, plug
         plugin.delete(conf, pod).succeeded()
 
 
+def test_where_no_record_can_be_written_pods_start_all_the_same(node: Node, pod: Pod, plugin: Plugin) -> None:
+    conf, nowhere = network(node), {"CNI_VETH_RUN_DIR": "/proc/nowhere"}
+    reply = plugin.add(conf, pod, env=nowhere)
+    assert "reconcile" in reply.stderr
+    plugin.check(conf, pod, reply.succeeded(), env=nowhere).succeeded()
+    plugin.gc(conf, [(pod.container_id, "eth0")], env=nowhere).succeeded()
+    assert pod.container_id in ruleset(node)
+    plugin.delete(conf, pod, env=nowhere).succeeded()
+    assert pod.container_id not in ruleset(node) and node.leases() == {}
+
+
 def test_gc_takes_the_rules_of_what_is_not_listed(node: Node, plugin: Plugin) -> None:
     conf, other = network(node), network(node, name="other", bridge="cni1", ipam=node.ipam("10.99.0.0/24"))
     pods = [node.pod() for _ in range(4)]
