@@ -4,11 +4,11 @@ DESTDIR =
 DROPIN =
 export DESTDIR DROPIN
 
-.PHONY: help demo test check build install uninstall bench soak torture conformance clean distclean
+.PHONY: help demo test test-e2e check build deb install uninstall bench soak torture conformance clean distclean
 .NOTPARALLEL:
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: ## two pods joined by a bridge: what is made, who served each call, pings (root)
 	packaging/bootstrap.sh demo
@@ -21,6 +21,12 @@ test: ## all tests, the real cnitool and reference plugins included (root)
 	packaging/peers.sh
 	$(python) -m pytest
 
+test-e2e: ## only the tests under containerd, its CRI and podman, a part of `make test` (root)
+	packaging/bootstrap.sh test
+	packaging/build.sh
+	packaging/peers.sh
+	$(python) -m pytest tests/e2e
+
 check: ## lint, format, types and unit tests, in seconds and without root
 	packaging/bootstrap.sh check
 	$(python) -m ruff check
@@ -32,6 +38,9 @@ build: ## dist/cni: the executables, ready to install here or to copy to a node;
 	packaging/bootstrap.sh build
 	packaging/build.sh
 	packaging/build-conformance.sh
+
+deb: build ## dist/cni-veth_VERSION_ARCHITECTURE.deb
+	packaging/deb/build.sh
 
 install: build ## to $(DESTDIR)/opt/cni; DROPIN=1: also under the names bridge and host-local
 	dist/cni/install.sh install

@@ -62,20 +62,31 @@ def add(executable: str, request: Request) -> Result:
 
 def execute(executable: str, request: Request, verb: str) -> bytes:
     """Run one verb; its stdout. Raises DelegateFailed with the delegate's own code."""
-    stdin, stdout, stderr = (os.memfd_create(name) for name in ("stdin", "stdout", "stderr"))
-    try:
-        os.write(stdin, request.stdin)
-        os.lseek(stdin, 0, os.SEEK_SET)
-        status = _run(executable, clean(request.environ) | {"CNI_COMMAND": verb}, (stdin, stdout, stderr))
-        output, noise = _content(stdout), _content(stderr)
-    finally:
-        for fd in (stdin, stdout, stderr):
-            os.close(fd)
+    environ = request.environ | {"CNI_COMMAND": verb}
+    status, output, noise = run([executable], environ, request.stdin)
     if status != 0:
         raise _failure(executable, verb, status, output, noise)
     if noise:
         tell(noise)
     return output
+
+
+def run(argv: list[str], environ: dict[str, str], data: bytes) -> tuple[int, bytes, bytes]:
+    """A program with `data` on stdin: its exit code (a negative signal number), stdout, stderr.
+
+    Raises IOFailure (5), TryAgainLater (11).
+    """
+    fds = stdin, stdout, stderr = (
+        os.memfd_create("stdin"), os.memfd_create("stdout"), os.memfd_create("stderr")
+    )  # fmt: skip
+    try:
+        os.write(stdin, data)
+        os.lseek(stdin, 0, os.SEEK_SET)
+        status = _run(argv, clean(environ), fds)
+        return status, _content(stdout), _content(stderr)
+    finally:
+        for fd in fds:
+            os.close(fd)
 
 
 def clean(environ: dict[str, str]) -> dict[str, str]:
@@ -91,20 +102,20 @@ def clean(environ: dict[str, str]) -> dict[str, str]:
     return child if original is None else child | {"LD_LIBRARY_PATH": original}
 
 
-def _run(executable: str, environ: dict[str, str], fds: tuple[int, int, int]) -> int:
+def _run(argv: list[str], environ: dict[str, str], fds: tuple[int, int, int]) -> int:
     """The exit code, a negative signal number. Raises IOFailure (5), TryAgainLater (11)."""
     for pause in (*BUSY_WAITS, None):
         try:
-            return _run_once(executable, environ, fds)
+            return _run_once(argv, environ, fds)
         except OSError as error:
             if error.errno != errno.ETXTBSY:
-                raise IOFailure(f"cannot execute {executable}", os.strerror(error.errno or 0)) from None
+                raise IOFailure(f"cannot execute {argv[0]}", os.strerror(error.errno or 0)) from None
             if pause is not None:
                 time.sleep(pause)
-    raise TryAgainLater(f"{executable} is being replaced", "text file busy")
+    raise TryAgainLater(f"{argv[0]} is being replaced", "text file busy")
 
 
-def _run_once(executable: str, environ: dict[str, str], fds: tuple[int, int, int]) -> int:
+def _run_once(argv: list[str], environ: dict[str, str], fds: tuple[int, int, int]) -> int:
     import signal
 
     from cni import signals
@@ -115,9 +126,7 @@ def _run_once(executable: str, environ: dict[str, str], fds: tuple[int, int, int
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, signals.ENDING)
     try:
         defaults = signals.defaults()
-        pid = os.posix_spawn(
-            executable, [executable], environ, file_actions=actions, setsigdef=defaults, setsigmask=mask
-        )
+        pid = os.posix_spawn(argv[0], argv, environ, file_actions=actions, setsigdef=defaults, setsigmask=mask)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     except BaseException:  # SIGTERM: the runtime gave up on us, so nobody waits for the delegate either

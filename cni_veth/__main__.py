@@ -14,6 +14,8 @@ ABOUT = "a veth pair on a bridge, with its IPAM; cni-veth --help says more"
 HELP = f"""cni-veth {VERSION}: CNI plugins, called by a container runtime with CNI_* variables and JSON on stdin.
 
   cni-veth lint FILE...   say what is wrong with network configurations
+  cni-veth reconcile      put back the nftables rules of this node's pods, after somebody flushed them
+  cni-veth status FILE... say whether pods could be attached to them now
   cni-veth --help         this text
   cni-ipam --help         who has which address, and mending that
   cni-vethd --help        the warm server's options
@@ -55,6 +57,14 @@ def _person(name: str, arguments: list[str]) -> int:
         from cni_veth import lint
 
         return lint.main(arguments[1:])
+    if arguments[0] == "reconcile":
+        from cni_veth import reconcile
+
+        return reconcile.main(arguments[1:])
+    if arguments[0] == "status":
+        from cni_veth import status
+
+        return status.main(arguments[1:])
     is_asked = arguments[0] in ("--help", "-h", "help", "--version")
     os.write(1 if is_asked else 2, HELP.encode())
     return 0 if is_asked else 2

@@ -119,8 +119,12 @@ def is_adopted(link: Link) -> bool:
     return not is_made_by_us and any(name.startswith(f"{tag.PREFIX}-") for name in link.altnames)
 
 
-def give_back(host: Socket, link: Link, request: Request) -> None:
-    """DEL: off the bridge and without our name; missing is success. It stays up: we don't know how it was found."""
+def give_back(host: Socket, link: Link, ifb: Link | None, request: Request) -> None:
+    """DEL: off the bridge, without limits and our name; missing is success. It stays up: we don't know how it was
+    found."""
+    from cni_veth import bandwidth  # whether it has limits nobody knows without it
+
+    bandwidth.lift(host, link, ifb)
     host.ask(_restore(link, [("IFLA_MASTER", 0)]), _nameless(link, request))
 
 

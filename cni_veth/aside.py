@@ -1,7 +1,8 @@
-"""A request whose ack nobody waits for: deleting a link takes the kernel 12 to 24 ms (RCU grace periods) during which
-sendmsg(2) does not return, although the link is gone from both namespaces after half a millisecond.
+"""What the kernel takes its time for and nobody waits for.
 
-The ack comes to the socket as always, so whoever wants to know can wait for it there.
+Deleting a link takes 12 to 24 ms (RCU grace periods) during which sendmsg(2) does not return, although the link is gone
+from both namespaces after half a millisecond. The ack comes to the socket as always, so whoever wants to know can wait
+for it there. Closing a socket of nf_tables waits as long for what transactions have deleted.
 """
 
 from __future__ import annotations
@@ -20,13 +21,34 @@ def in_child(netlink: socket, data: bytes) -> None:
     if os.fork() != 0:
         return
     try:
-        own = netlink.fileno()
-        os.closerange(0, own)
-        os.closerange(own + 1, os.sysconf("SC_OPEN_MAX"))
-        os.setsid()  # and belongs to no group that a runtime may kill
+        _keep_only(netlink.fileno())
         netlink.send(data)
     finally:
         os._exit(0)
+
+
+def close_in_child(netlink: socket) -> None:
+    """A child has it for longer than we. Raises OSError."""
+    held, ours = os.pipe()
+    try:
+        if os.fork() == 0:
+            try:
+                _keep_only(netlink.fileno(), held)
+                os.read(held, 1)  # until its parent has closed its own
+            finally:
+                os._exit(0)
+    finally:
+        netlink.close()
+        os.close(held)
+        os.close(ours)
+
+
+def _keep_only(*kept: int) -> None:
+    first = 0
+    for fd in (*sorted(kept), os.sysconf("SC_OPEN_MAX")):
+        os.closerange(first, fd)
+        first = fd + 1
+    os.setsid()  # and belongs to no group that a runtime may kill
 
 
 def in_thread(netlink: socket, data: bytes) -> None:
@@ -41,4 +63,9 @@ def _send(netlink: socket, data: bytes) -> None:
         pass  # no ack will come either, which is told
 
 
+def close_in_thread(netlink: socket) -> None:
+    _thread.start_new_thread(netlink.close, ())
+
+
 start: Callable[[socket, bytes], None] = in_child
+close: Callable[[socket], None] = close_in_child

@@ -2,7 +2,8 @@
 
 A form is the name of a scalar (`wire.SCALARS`), `Nested`: more attributes, `ByKind`: more attributes, which ones by the
 kind of link beside them, `Peer` or `NextHops`: see wire.py. tests/unit/test_wire.py holds every entry against
-pyroute2's codec. Source: linux/if_link.h, if_addr.h, rtnetlink.h, veth.h.
+pyroute2's codec. Source: linux/if_link.h, if_addr.h, rtnetlink.h, veth.h, pkt_sched.h,
+pkt_cls.h.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ LINK: Table = {
     "IFLA_MTU": (4, "u32"),
     "IFLA_LINK": (5, "u32"),
     "IFLA_MASTER": (10, "u32"),
+    "IFLA_TXQLEN": (13, "u32"),
     "IFLA_OPERSTATE": (16, "u8"),
     "IFLA_LINKINFO": (18, Nested(LINKINFO)),
     "IFLA_IFALIAS": (20, "text"),
@@ -77,4 +79,22 @@ ROUTE: Table = {
     "RTA_METRICS": (8, Nested({"RTAX_MTU": (2, "u32"), "RTAX_ADVMSS": (8, "u32")})),
     "RTA_MULTIPATH": (9, NextHops()),
     "RTA_TABLE": (15, "u32"),
+}
+MIRRED: Table = {"TCA_MIRRED_PARMS": (2, "bytes")}
+ACTION: Table = {
+    "TCA_ACT_KIND": (1, "text"),
+    "TCA_ACT_OPTIONS": (NLA_F_NESTED | 2, ByKind("TCA_ACT_KIND", {"mirred": MIRRED})),
+}
+TBF: Table = {
+    "TCA_TBF_PARMS": (1, "bytes"),
+    "TCA_TBF_RATE64": (4, "u64"),
+    "TCA_TBF_BURST": (6, "u32"),
+}
+U32: Table = {
+    "TCA_U32_SEL": (5, "bytes"),
+    "TCA_U32_ACT": (7, Nested({"TCA_ACT_PRIO_1": (1, Nested(ACTION))})),
+}
+TRAFFIC: Table = {
+    "TCA_KIND": (1, "text"),
+    "TCA_OPTIONS": (2, ByKind("TCA_KIND", {"tbf": TBF, "u32": U32})),
 }

@@ -10,10 +10,18 @@ from cni.errors import InvalidConfig, InvalidEnvironment, UnsupportedField
 from cni.request import Request, ifname_problem
 from cni.result import DNS, DNS_KEYS
 from cni.stderr import tell
+from cni_veth import features
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cni_veth.bandwidth import Limits
+    from cni_veth.tuning import Tuning
 
 MAX_MTU = 65535  # veth(4): ETH_MAX_MTU
 MIN_MTU = 68  # RFC 791, the kernel's ETH_MIN_MTU
 MAX_VLAN = 4094
+LIMITS = ("ingressRate", "ingressBurst", "egressRate", "egressBurst", "unshapedSubnets", "shapedSubnets")
+TUNING = ("sysctl", "promisc", "allmulti", "txQLen")
 _HEX = frozenset("0123456789abcdefABCDEF")
 # Keys of the network list and of the protocol, which a plugin is given and does not use (SPEC section 1).
 RESERVED = ("cniVersions", "type", "capabilities", "disableCheck", "disableGC", "loadOnlyInlinedPlugins", "prevResult")
@@ -36,13 +44,16 @@ class VethConf:
         self.keeps_default_vlan = conf.boolean("preserveDefaultVlan")
         self.enable_dad = conf.boolean("enabledad")
         self.is_link_down = conf.boolean("disableContainerInterface")
-        self.is_isolated = conf.boolean("portIsolation")
+        self.ingress_policy = _ingress_policy(conf)
+        self.is_isolated = conf.boolean("portIsolation") or self.ingress_policy == "isolated"
         self.ipam_type = _ipam_type(conf)
         self.dns = _dns(conf)
+        self.limits = _limits(request)
+        self.tuning = _tuning(request)
         self.mac = _mac(request)
         self.is_strict = conf.boolean("strict")
+        self.features = features.read(request, self)
         self._refuse_contradictions(conf)
-        _refuse_unbuilt(conf)
         for key in RESERVED:
             conf.raw(key)
 
@@ -101,6 +112,14 @@ def _trunk_range(item: Section) -> tuple[int, int]:
     return first, last
 
 
+def _ingress_policy(conf: Section) -> str:
+    """ "" or one of the reference firewall plugin's."""
+    policy = conf.string("ingressPolicy")
+    if policy not in ("", "open", "same-bridge", "isolated"):
+        raise conf.error("ingressPolicy", f'must be "open", "same-bridge" or "isolated", not {policy!r}')
+    return policy
+
+
 def _ipam_type(conf: Section) -> str:
     """ "" for an L2-only network, which has no ipam section or an empty one."""
     ipam = conf.open_section("ipam")
@@ -111,10 +130,35 @@ def _ipam_type(conf: Section) -> str:
 
 
 def _dns(conf: Section) -> DNS | None:
-    """The network's own DNS, which replaces the IPAM plugin's where any key is given, be it empty."""
-    section = conf.section("dns")
+    """The runtime's, or else the network's own DNS. It replaces the IPAM plugin's where any key is given, which may be
+    empty in the network's; runtimes send nothing but empty lists for a pod without wishes."""
+    section, asked = conf.section("dns"), conf.open_section("runtimeConfig").open_section("dns")
     dns = DNS.from_conf(section)
+    servers, searches, options = (asked.strings(key) for key in ("servers", "searches", "options"))
+    if servers or searches or options:
+        return DNS(servers, "", searches, options)
     return dns if any(section.has(key) for key in DNS_KEYS) else None
+
+
+def _limits(request: Request) -> Limits | None:
+    """Read by a module that is loaded only where it is needed; the keys are asked for here, so that all are known."""
+    conf = request.conf
+    given = [conf.has(key) for key in LIMITS]
+    if not (any(given) or conf.open_section("runtimeConfig").has("bandwidth")):
+        return None
+    from cni_veth import bandwidth
+
+    return bandwidth.read(request)
+
+
+def _tuning(request: Request) -> Tuning | None:
+    conf, args = request.conf, request.conf.open_section("args").open_section("cni")
+    given = [conf.has(key) or args.has(key) for key in TUNING]
+    if not any(given):
+        return None
+    from cni_veth import tuning
+
+    return tuning.read(request)
 
 
 def _mac(request: Request) -> str:
@@ -137,15 +181,3 @@ def is_unicast_mac(text: str) -> bool:
     if len(parts) != 6 or not all(len(part) == 2 and _HEX.issuperset(part) for part in parts):
         return False
     return not int(parts[0], 16) & 1 and any(part != "00" for part in parts)
-
-
-def _refuse_unbuilt(conf: Section) -> None:
-    backend = conf.string("ipMasqBackend")
-    if backend not in ("", "iptables", "nftables"):
-        raise conf.error("ipMasqBackend", f'must be "iptables" or "nftables", not {backend!r}')
-    for key, instead in (
-        ("ipMasq", "route the pod network, or let the node masquerade it by a rule of its own"),
-        ("macspoofchk", "leave it out"),
-    ):
-        if conf.boolean(key):
-            raise UnsupportedField(key, True, f"not built yet in this version; {instead}")

@@ -41,6 +41,10 @@ def find(host: Socket, netns: Netns, conf: VethConf, request: Request, result: R
     else:
         found += _pod_link(pod_link, conf, request, listed, earlier is not None)
     found += _host_link(host, port, bridge, pod_link, conf, request)
+    if conf.limits is not None and port is not None:
+        found += conf.limits.differences(host, request, port)
+    if conf.tuning is not None:
+        found += conf.tuning.differences(inner, netns, request.ifname)
     mine = [ip for ip in result.ips if listed is None or ip.interface in (None, result.interfaces.index(listed))]
     if pod_link is not None:
         found += _addresses(inner, pod_link, mine, request)

@@ -10,7 +10,7 @@ from cni_veth.netlink import NLM_F_CREATE, NLM_F_EXCL, RTM_DELLINK, Answer, Mess
 from cni_veth.wire import LINK, Attrs, Body, Reply
 
 RTM_NEWLINK, RTM_GETLINK, RTM_SETLINK, RTM_NEWLINKPROP, RTM_DELLINKPROP = 16, 18, 19, 108, 109
-IFF_UP, IFF_LOOPBACK, IFF_PROMISC = 0x1, 0x8, 0x100
+IFF_UP, IFF_LOOPBACK, IFF_PROMISC, IFF_ALLMULTI = 0x1, 0x8, 0x100, 0x200
 BR_STATE_FORWARDING, IF_OPER_UP = 3, 6
 RTEXT_FILTER_SKIP_STATS = 8
 RTMGRP_LINK = 1
@@ -35,6 +35,11 @@ class Link:
     @property
     def mtu(self) -> int:
         return int(self._message.get("IFLA_MTU") or 0)
+
+    @property
+    def queue(self) -> int:
+        """The length of its transmit queue in packets."""
+        return int(self._message.get("IFLA_TXQLEN") or 0)
 
     @property
     def is_up(self) -> bool:
@@ -97,7 +102,11 @@ class Link:
 
 def find(socket: Socket, name: str = "", index: int = 0, altname: str = "") -> Link | None:
     """The link of that name or index, None when there is none."""
-    answer = socket.ask(get(name, index, altname))[0]
+    return told(socket.ask(get(name, index, altname))[0])
+
+
+def told(answer: Answer) -> Link | None:
+    """The link that a `get` found, if any."""
     return Link(answer.replies[0]) if answer.replies else None
 
 

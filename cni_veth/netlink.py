@@ -1,4 +1,4 @@
-"""A synchronous rtnetlink socket: many requests in one sendmsg, every answer matched to its request.
+"""A synchronous netlink socket: many requests in one sendmsg, every answer matched to its request.
 
 One sendmsg is handled by the kernel before the call returns, so no SIGKILL can fall between two
 requests of a batch. A failed request does not stop the ones behind it. Source: netlink(7), rtnetlink(7).
@@ -49,8 +49,8 @@ class Message:
 
     @property
     def is_question(self) -> bool:
-        """RTM_GET...: the reply, or an error, is the whole answer."""
-        return self.type & 3 == 2
+        """RTM_GET...: the reply, or an error, is the whole answer. (Types of netfilter begin at 0x100.)"""
+        return self.type & 3 == 2 and self.type < 0x100
 
     def encode(self, sequence: int) -> bytes:
         data = self.body.encode()
@@ -77,12 +77,12 @@ class Answer:
 
 
 class Socket:
-    """An rtnetlink socket in the network namespace that is current when it is made."""
+    """A netlink socket in the network namespace that is current when it is made."""
 
-    def __init__(self, groups: int = 0) -> None:
+    def __init__(self, groups: int = 0, protocol: int = socket.NETLINK_ROUTE) -> None:
         self._sequence = 0
         try:
-            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
             if groups:  # else the kernel binds it with the first request
                 self._socket.bind((0, groups))
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", ANSWER_SECONDS, 0))
@@ -216,7 +216,7 @@ class Socket:
                 if flags & NLM_F_DUMP_INTR:
                     answer.is_interrupted = True
                 if kind in (NLMSG_ERROR, NLMSG_DONE):
-                    _settle(answer, part, kind, flags)
+                    settle(answer, part, kind, flags)
                 else:
                     answer.replies.append(Reply(answer.message.body.layout, part, _HEADER.size))
                 if kind in (NLMSG_ERROR, NLMSG_DONE) or (answer.message.is_question and not flags & NLM_F_MULTI):
@@ -231,7 +231,8 @@ def _end(pending: dict[int, Answer], sequence: int) -> None:
         answer.errno = max(answer.errno, 0)
 
 
-def _settle(answer: Answer, part: bytes, kind: int, flags: int) -> None:
+def settle(answer: Answer, part: bytes, kind: int, flags: int) -> None:
+    """What NLMSG_ERROR or NLMSG_DONE says of a request; `part` is the message with its header."""
     number = -int.from_bytes(part[16:20], sys.byteorder, signed=True) if len(part) >= 20 else 0
     answer.errno = errno.EINTR if answer.is_interrupted and number == 0 else number
     if kind == NLMSG_ERROR and flags & NLM_F_ACK_TLVS:

@@ -7,7 +7,7 @@ from cni.errors import CheckFailed, CNIError, DecodingFailure, DelegateMissing, 
 from cni.request import Request
 from cni.result import Interface, IPConfig, Result, Route
 from cni.versions import is_single_address
-from cni_veth import adopted, collect, differences, links, pod, routes, sysctl, tag, veth
+from cni_veth import adopted, collect, differences, features, links, pod, routes, sysctl, tag, veth
 from cni_veth.bridge import Bridge
 from cni_veth.conf import VethConf, report_unknown
 from cni_veth.ipam_plugin import IPAM
@@ -52,6 +52,10 @@ def add(request: Request, deliver: Callable[[Result], None]) -> Result:
         else:
             pair = veth.create(name, host, netns, conf, request, master, _mtu(host, conf, master))
         bridge.attached()
+        limits, ifb = conf.limits, None
+        if limits is not None:
+            undo.push(lambda: limits.withdraw(host, request, pair.host))
+            ifb = limits.apply(host, request, pair.host)
         assigned, vlan_link = Result(), None
         if ipam is not None:
             assigned = ipam.add(pair.host.name)
@@ -63,9 +67,16 @@ def add(request: Request, deliver: Callable[[Result], None]) -> Result:
             link.given = assigned
         if pair.pod_index:
             pod.join(host, inner, netns, conf, request, pair, assigned)
+        if conf.tuning is not None:
+            conf.tuning.apply(inner, netns, pair.pod_index, request.ifname)
         result = _extended(result, assigned, conf, request, pair, link)
-        if vlan_link is not None:
-            result.interfaces.append(_host_interface(vlan_link))
+        asked = conf.features
+        if asked is not None:
+            index = link.interface if link is not None else len(result.interfaces) - 1
+            ips = [ip for ip in result.ips if ip.interface in (None, index)]
+            undo.push(lambda: asked.withdraw(host, request))
+            asked.apply(host, netns, conf, request, pair, ips)
+        result.interfaces += [_host_interface(made) for made in (vlan_link, ifb) if made is not None]
         deliver(result)
     return result
 
@@ -88,7 +99,10 @@ def check(request: Request) -> None:
             raise
         refused = error
     netns = Netns.open(request.netns)
-    found += differences.find(Socket(), netns, conf, request, result)
+    host = Socket()
+    found += differences.find(host, netns, conf, request, result)
+    if conf.features is not None:
+        found += conf.features.differences(host, netns, conf, request, result)
     if refused is not None:
         if not found:
             raise refused
@@ -103,13 +117,17 @@ def delete(request: Request) -> None:
     ipam, errors = None, Errors()
     with errors:
         ipam = _delegate(request)
-    host, netns = Socket(), Netns.open_if_any(request.netns)
-    mine = links.find(host, altname=tag.altname(request.name, request.owner))
+    host, netns, released = Socket(), Netns.open_if_any(request.netns), None
+    with errors:
+        released = features.release(host, request)
+    mine, ifb = _made(host, request)
     if mine is not None and adopted.is_adopted(mine):
-        adopted.give_back(host, mine, request)
+        adopted.give_back(host, mine, ifb, request)
     else:
-        veth.delete(host, netns, request, mine)
+        veth.delete(host, netns, request, mine, ifb)
     errors.throw()
+    if released is not None:
+        released.forget()
     if ipam is not None:
         ipam.delete()
 
@@ -122,7 +140,11 @@ def gc(request: Request) -> None:
     keep = request.valid_attachments()
     errors = Errors()
     if keep is not None:
-        collect.links_not_in(Socket(), request.name, keep, errors)
+        host = Socket()
+        garbage = features.collect(host, request, keep, errors)
+        collect.links_not_in(host, request.name, keep, errors)
+        if not errors.found:
+            garbage.forget()
     if not errors.found:
         with errors:
             ipam = _delegate(request)
@@ -146,6 +168,10 @@ def status(request: Request) -> None:
         raise PluginNotAvailable(
             "forwarding and other kernel parameters cannot be set", "is /proc/sys mounted read-only?"
         )
+    features.status(request, conf)
+    from cni_veth.nft import forward  # no pod needs it
+
+    forward.status(request, conf)
     if ipam is not None:
         ipam.forward()
 
@@ -157,6 +183,13 @@ def _validated(request: Request) -> tuple[VethConf, IPAM | None]:
         ipam.validate()
     report_unknown(request, conf.is_strict)
     return conf, ipam
+
+
+def _made(host: Socket, request: Request) -> tuple[links.Link | None, links.Link | None]:
+    """The host's end, made or adopted, and the ifb of this attachment."""
+    asked = tag.altname(request.name, request.owner), tag.ifb(request.name, request.owner)
+    mine, ifb = host.ask(links.get(altname=asked[0]), links.get(asked[1]))
+    return links.told(mine), links.told(ifb)
 
 
 def _delegate(request: Request) -> IPAM | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from cni.errors import KernelRefused
 
 ROOT = "/proc/sys/net"
+_HINTS = {errno.ENOENT: "the kernel has no such parameter", errno.EINVAL: "the kernel takes no such value"}
 
 
 def read(name: str) -> str | None:
@@ -44,9 +46,8 @@ def _set(name: str, value: str) -> None:
         finally:
             os.close(fd)
     except OSError as error:
-        raise KernelRefused(
-            f"set sysctl net.{name.replace('/', '.')}={value}", error.errno or 0, "is /proc/sys mounted read-only?"
-        ) from None
+        hint = _HINTS.get(error.errno or 0, "is /proc/sys mounted read-only?")
+        raise KernelRefused(f"set sysctl net.{name.replace('/', '.')}={value}", error.errno or 0, hint) from None
 
 
 def is_writable(name: str) -> bool:

@@ -29,6 +29,11 @@ def altname(network: str, owner: tuple[str, str]) -> str:
     return f"{PREFIX}-{_digest(' '.join((network, *owner)))}"
 
 
+def ifb(network: str, owner: tuple[str, str]) -> str:
+    """The name of an attachment's ifb: the reference's prefix and a digest as in the alternative name, 15 bytes."""
+    return f"bwp{_digest(' '.join((network, *owner)))[:12]}"
+
+
 def is_ours(text: str) -> bool:
     return text.startswith(f"{PREFIX} ")
 

@@ -79,15 +79,24 @@ def discard(name: str, host: Socket) -> None:
     host.ask(links.delete(name))
 
 
-def delete(host: Socket, netns: Netns | None, request: Request, mine: Link | None) -> None:
-    """Delete the pair by its tag (`mine`), then a veth that has the name in the pod and no other owner's tag: another
-    version or the reference plugin made it. A link of another kind is not ours. Missing is success."""
-    name = tag.altname(request.name, request.owner)
+def delete(host: Socket, netns: Netns | None, request: Request, mine: Link | None, ifb: Link | None) -> None:
+    """Delete the pair by its tag (`mine`), its `ifb` with it, then a veth that has the name in the pod and no other
+    owner's tag: another version or the reference plugin made it. A link of another kind is not ours. Missing is
+    success."""
+    message = links.delete(altname=tag.altname(request.name, request.owner))
+    if mine is not None and ifb is not None:
+        moves, message = removal.together([mine, ifb])
+        host.ask(*moves)
+    elif ifb is not None:
+        host.ask(links.delete(index=ifb.index))
     if mine is not None:
         monitors = [(Socket(links.RTMGRP_LINK), mine.index)]
         if netns is not None and mine.peer_index:
             monitors.append((netns.socket(links.RTMGRP_LINK), mine.peer_index))
-        if removal.delete(host, links.delete(altname=name), monitors) and len(monitors) == 2:
+        if ifb is not None:
+            monitors.append((Socket(links.RTMGRP_LINK), ifb.index))
+        has_inner = netns is not None and mine.peer_index
+        if removal.delete(host, message, monitors) and has_inner:
             return  # what went in the pod was ours, so nothing else has its name there
     pod = netns.socket() if netns is not None else None
     left = links.find(pod, request.ifname) if pod is not None else None
@@ -120,7 +129,8 @@ def _create(name: str, netns: Netns, conf: VethConf, request: Request, bridge: L
     data = {"attrs": [("VETH_INFO_PEER", {"attrs": peer})]}
     attrs.append(("IFLA_LINKINFO", {"attrs": [("IFLA_INFO_KIND", "veth"), ("IFLA_INFO_DATA", data)]}))
     what = f"create veth {name} on {bridge.name} with peer {request.ifname} in {netns.path}"
-    return links.create(attrs, links.IFF_UP, what)
+    # Limits are set first: a discipline of a link that is up costs an RCU grace period.
+    return links.create(attrs, 0 if conf.limits is not None else links.IFF_UP, what)
 
 
 def _describe(name: str, conf: VethConf, request: Request) -> Message:

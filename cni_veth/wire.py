@@ -1,4 +1,4 @@
-"""rtnetlink messages as bytes: a fixed structure, then attributes (netlink(7), rtnetlink(7)).
+"""Netlink messages as bytes: a fixed structure, then attributes (netlink(7), rtnetlink(7)).
 
 Messages are written and read as with pyroute2, {"attrs": [(name, value), ...]}, and to the byte as pyroute2 does, which
 tests/unit/test_wire.py shows. Its own codecs take 8 ms to import and 4 of the 7 ms of a warm ADD, for they
@@ -25,6 +25,9 @@ NUMBER = 0x3FFF  # of an attribute's type; the rest are NLA_F_NESTED and NLA_F_N
 _HEAD = struct.Struct("=HH")
 _U8 = struct.Struct("=B")
 _U32 = struct.Struct("=I")
+_BE16 = struct.Struct("!H")
+_BE32 = struct.Struct("!I")
+_U64 = struct.Struct("=Q")
 _VLAN = struct.Struct("=HH")
 _HOP = struct.Struct("=HBBi")
 
@@ -41,12 +44,17 @@ class Layout:
 LINK = Layout("family type index flags change", "=BxHiII", attributes.LINK)
 ADDRESS = Layout("family prefixlen flags scope index", "=BBBBI", attributes.ADDRESS)
 ROUTE = Layout("family dst_len src_len tos table proto scope type flags", "=BBBBBBBBI", attributes.ROUTE)
+TRAFFIC = Layout("family index handle parent info", "=BxxxiIII", attributes.TRAFFIC)
 _PEER = bytes(LINK.struct.size)
 
 # form: (to bytes, from bytes)
 SCALARS: dict[str, tuple[Any, Any]] = {
     "u8": (_U8.pack, lambda data: _U8.unpack(data)[0]),
     "u32": (_U32.pack, lambda data: _U32.unpack(data)[0]),
+    "u64": (_U64.pack, lambda data: _U64.unpack(data)[0]),
+    "be16": (_BE16.pack, lambda data: _BE16.unpack(data)[0]),
+    "be32": (_BE32.pack, lambda data: _BE32.unpack(data)[0]),
+    "bytes": (bytes, bytes),
     "text": (lambda value: value.encode("utf-8", "surrogateescape") + b"\0", lambda data: _text(data)),
     "mac": (lambda value: bytes.fromhex(value.replace(":", "")), lambda data: data.hex(":")),
     "ip": (address.pack, address.unpack),

@@ -9,12 +9,14 @@ import socket
 import sys
 
 from cni import signals, skel
-from cni_veth import aside
+from cni_veth import aside, features
 from cni_veth.__main__ import NAMES
 from cni_veth.connection import Connection, Declined
 from cni_veth.listen import peer
 from cni_veth.pool import Pool
 from cni_veth.visit import Home, Visit, objection, unreachable
+
+ON_DEMAND = ("cni_veth.bandwidth", "cni_veth.tuning", *features.PRELOADED)  # loaded where a network asks for it
 
 
 class Worker:
@@ -32,7 +34,7 @@ class Worker:
         for number in (*signals.ENDING, signal.SIGUSR1):
             signal.signal(number, signal.SIG_IGN)  # the server says when to end, a caller when to stop
         signals.own = ()
-        aside.start = aside.in_thread
+        aside.start, aside.close = aside.in_thread, aside.close_in_thread
         self._home = Home()
         poll = select.epoll()
         poll.register(self._listener, select.EPOLLIN | select.EPOLLEXCLUSIVE)  # a caller wakes one worker, not all
@@ -84,7 +86,7 @@ def preload() -> None:
     import difflib
     import traceback
 
-    for module in NAMES.values():
+    for module in (*NAMES.values(), *ON_DEMAND):
         __import__(module)
     assert difflib and traceback
     gc.collect()

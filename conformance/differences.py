@@ -20,7 +20,7 @@ def between(before: Snapshot, after: Snapshot, stays: Sequence[str] = ()) -> lis
     for entry in sorted(before.keys() | after.keys()):
         if entry[0] in ended:
             continue
-        if before.get(entry) == after.get(entry) or any(_covers(pattern, entry) for pattern in stays):
+        if before.get(entry) == after.get(entry) or any(_covers(pattern, entry, after.get(entry)) for pattern in stays):
             continue
         lines.append(_line(entry, before.get(entry), after.get(entry)))
     return lines
@@ -30,8 +30,11 @@ def _pods(snapshot: Snapshot) -> set[str]:
     return {place for place, *_ in snapshot if place.startswith("pod ")}
 
 
-def _covers(pattern: str, entry: Entry) -> bool:
+def _covers(pattern: str, entry: Entry, left: str | None) -> bool:
+    """An "empty" set of nftables may stay, one with elements may not."""
     kind, _, name = pattern.partition(":")
+    if kind == "empty":
+        return entry[1] == "nft" and fnmatchcase(entry[2], name) and left is not None and "elements = " not in left
     return entry[1] in _KINDS.get(kind, ()) and fnmatchcase(entry[2], name)
 
 

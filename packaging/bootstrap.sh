@@ -90,6 +90,11 @@ list_missing() {
     need_command strace strace
     need_command systemd-socket-activate systemd
     need_command iptables iptables # for the reference portmap and firewall
+    need_command containerd containerd
+    need_command runc runc
+    need_command podman podman
+    need_command busybox busybox-static
+    need_command dpkg-deb dpkg
     # for Go, which fetches the peers
     [ -e /etc/ssl/certs/ca-certificates.crt ] || missing="$missing ca-certificates"
 }
@@ -124,6 +129,7 @@ make_venv() {
     fi
     install_locked requirements.lock
     [ "$purpose" = check ] || install_locked packaging/launcher/zig.lock
+    [ "$purpose" != test ] || install_locked packaging/test.lock
 }
 
 install_locked() {

@@ -17,7 +17,7 @@ from setuptools.command.build_ext import build_ext
 
 PACKAGES = ("cni", "cni_veth", "ipam")
 # Run for a server's life, not for a call.
-LASTING = {"__main__", "lint", "listen", "pool", "schema", "server", "upgrade", "worker"}
+LASTING = {"__main__", "lint", "listen", "pool", "reconcile", "schema", "server", "status", "upgrade", "worker"}
 # Around a call: between any two steps of these Python runs the handlers of signals.
 AROUND = {"aside", "caller", "connection", "signals", "skel", "visit"}
 # Extend classes of C's, which mypyc cannot, or not wholly: an exception loses its class's attributes.
@@ -28,7 +28,7 @@ INTERPRETED = LASTING | AROUND | FOREIGN
 def main(out: Path, work: Path) -> None:
     for package in PACKAGES:
         shutil.copytree(package, out / package, ignore=shutil.ignore_patterns("__pycache__"))
-    sources = sorted(path for package in PACKAGES for path in Path(package).glob("*.py"))
+    sources = sorted(path for package in PACKAGES for path in Path(package).rglob("*.py"))
     compiled = [str(path) for path in sources if path.stem not in {*INTERPRETED, "__init__"}]
     # 2.31: the oldest C library that PyInstaller's own loader runs on; /usr/include: half of Debian's Python.h.
     zig = f"'{sys.executable}' -m ziglang cc -target {os.uname().machine}-linux-gnu.2.31 -idirafter /usr/include"

@@ -22,13 +22,14 @@ sample=10-cni-veth.conflist
 
 usage() {
     cat <<END
-usage: [DESTDIR=DIR] [DROPIN=1|0] [SERVER=1|0] $0 install
+usage: [DESTDIR=DIR] [DROPIN=1|0] [SERVER=1|0] [SAMPLE=0] $0 install
        [DESTDIR=DIR] $0 uninstall
 
   DESTDIR=DIR  another root directory, for instance an image's; nothing is started
   DROPIN=1     also take the names bridge and host-local; 0 gives them back
   SERVER=0     without the warm server cni-vethd; 1 takes it back
-  Unset, the last two leave a node as it is; a new one gets the server and no drop-in names.
+  SAMPLE=0     without the sample where no network is configured
+  Unset, DROPIN and SERVER leave a node as it is; a new one gets the server and no drop-in names.
 END
 }
 
@@ -77,13 +78,6 @@ is_running() { ls -l /proc/[0-9]*/exe 2>/dev/null | grep -q "/$1/"; }
 
 # Whether what is installed has a server to choose or to leave out: older plugins are no launchers.
 has_launchers() { case $(readlink "$bin/cni-veth") in */launcher) ;; *) return 1 ;; esac; }
-
-# A drop-in that refuses what a configuration asks for would stop every new pod of this node.
-refuse_unbuilt() {
-    asking=$(grep -lisE '"(ipMasq|macspoofchk)"[[:space:]]*:[[:space:]]*true' \
-        "$conf"/*.conf "$conf"/*.conflist "$conf"/*.json || true)
-    [ -z "$asking" ] || fail "DROPIN=1: this version has no ipMasq and no macspoofchk, which" $asking "asks for"
-}
 
 copy_program() {
     target=$1
@@ -151,10 +145,7 @@ choose_names() {
     names="cni-veth cni-ipam loopback"
     unwanted=
     case ${DROPIN:-} in
-    1)
-        refuse_unbuilt
-        names="$names bridge host-local"
-        ;;
+    1) names="$names bridge host-local" ;;
     0) unwanted="bridge host-local" ;;
     esac
     server=${SERVER:-}
@@ -205,7 +196,7 @@ install() {
         case " $(echo $program $before) " in *" $old "*) continue ;; esac
         is_running "$old" || remove_program "$old"
     done
-    install_sample
+    [ "${SAMPLE:-}" = 0 ] || install_sample
     say "installed $program in $root as" $names
 }
 

@@ -11,14 +11,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import tests.bench
-from tests.bench import addresses, calls, parts, record
+from tests.bench import addresses, calls, conflists, parts, record, throughput
 from tests.bench.contenders import Contender
 from tests.bench.plot import svg
 from tests.bench.samples import NAMES, REFERENCE, Run
 from tests.bench.table import missed, tables
 from tests.world import BIN, PEERS
 
-PARTS = ("latency", "parallel", "leases", "ipam")
+PARTS = ("latency", "parallel", "leases", "ipam", "conflist", "elements", "throughput")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,6 +57,12 @@ def _measure(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Ru
         parts.leases(run, contenders, options.n, _say)
     if "ipam" in options.only:
         addresses.measure(run, contenders, options.n, _say)
+    if "conflist" in options.only:
+        conflists.conflists(run, contenders, options.n, _say)
+    if "elements" in options.only:
+        conflists.elements(run, contenders, options.n, _say)
+    if "throughput" in options.only:
+        throughput.throughput(run, contenders, _say)
     return run
 
 

@@ -54,6 +54,14 @@ BARS = {
     (Key("collect", "GC", "10,000 leases"), SERVER): Bar(1, is_seconds=True),
     (Key("collect", "GC", "10,000 leases"), STANDALONE): Bar(1, is_seconds=True),
     (Key("collect", "GC", "10,000 leases"), IN_PROCESS): Bar(1, is_seconds=True),
+    (Key("conflist", "ADD", "bridge + ipMasq"), SERVER): Bar(0.12),
+    (Key("conflist", "DEL", "bridge + ipMasq"), SERVER): Bar(0.06),
+    **_pair(Key("conflist", "ADD", "whole conflist"), 0.1, 1),
+    (Key("conflist", "DEL", "whole conflist"), SERVER): Bar(0.1),
+    (Key("elements", "ADD", "5000"), SERVER): Bar(1.3, own=Key("elements", "ADD", "0")),
+    (Key("throughput", "TCP", "pod to pod"), STANDALONE): Bar(0.97, is_rate=True),
+    (Key("throughput", "TCP", "pod to outside"), STANDALONE): Bar(0.97, is_rate=True),
+    (Key("throughput", "TCP", "pod to pod, guarded"), STANDALONE): Bar(0.9, is_rate=True),
 }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,9 +12,11 @@ from typing import Any
 
 from tests.bench import calls
 from tests.bench.calls import Call, Outcome
+from tests.bench.networks import PLAIN, Network
 from tests.bench.samples import KILLED, REFERENCE, SERVER
 from tests.bench.server import Server, killed, serving
 from tests.world import Node, Pod
+from tests.world.places import PATH
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Site:
     pods: list[Pod]
     conf: dict[str, Any]
     environment: dict[str, str]
+    network: Network = PLAIN
     server: Server | None = None
     is_ipam: bool = False
     """Whether calls go to the IPAM plugin itself."""
@@ -54,22 +56,22 @@ class Site:
         return self.contender.title
 
     def call(self, verb: str, pod: Pod) -> Call:
-        conf = dict(self.conf)
-        if verb == "GC":
-            conf["cni.dev/valid-attachments"] = []
-        if verb in ("CHECK", "DEL"):
-            conf["prevResult"] = self.results[pod.name]
-        if verb == "VERSION":
-            conf = {"cniVersion": conf["cniVersion"]}
-        variables = {"CNI_COMMAND": verb, "CNI_CONTAINERID": pod.container_id, "CNI_NETNS": pod.path}
-        return Call(
-            [str(self.contender.executables[self.is_ipam])], self.environment | variables, json.dumps(conf).encode()
-        )
+        """Of a network with one plugin."""
+        return self._call(verb, pod, self.conf, self.results[pod.name] if verb in ("CHECK", "DEL") else None)
 
     def run(self, verb: str, pod: Pod) -> Outcome:
-        outcome = calls.run(self.node, self.call(verb, pod))
-        self._done(verb, [pod], [outcome.output])
-        return outcome
+        """The verb of every plugin of the network, in the order and with the prevResult that a runtime gives it."""
+        is_reference = self.title == REFERENCE
+        confs = self.network.plugins(self.conf, is_reference, self.pods.index(pod))
+        result = self.results[pod.name] if verb in ("CHECK", "DEL") else None
+        outcomes = []
+        for conf in reversed(confs) if verb == "DEL" else confs:
+            outcomes.append(calls.run(self.node, self._call(verb, pod, conf, result)))
+            if verb == "ADD":
+                result = json.loads(outcomes[-1].output)
+        self._done(verb, [pod], [outcomes[-1].output])
+        seconds, cpu = (sum(costs) for costs in zip(*((o.seconds, o.cpu_seconds) for o in outcomes), strict=True))
+        return Outcome(seconds, cpu, outcomes[-1].output)
 
     def run_many(self, verb: str, at_a_time: int) -> float:
         """Seconds that the calls for all pods take."""
@@ -82,6 +84,18 @@ class Site:
         self._done(verb, [pod], [output])
         return peak
 
+    def _call(self, verb: str, pod: Pod, conf: dict[str, Any], result: dict[str, Any] | None) -> Call:
+        if verb == "GC":
+            conf = {**conf, "cni.dev/valid-attachments": []}
+        if verb == "VERSION":
+            conf = {"cniVersion": conf["cniVersion"]}
+        if result is not None:
+            conf = {**conf, "prevResult": result}
+        variables = {"CNI_COMMAND": verb, "CNI_CONTAINERID": pod.container_id, "CNI_NETNS": pod.path}
+        plugin = self.contender.plugins[1] if self.is_ipam else conf.get("type", self.contender.plugins[0])
+        executable = self.contender.directory / plugin
+        return Call([str(executable)], self.environment | variables, json.dumps(conf).encode())
+
     def _done(self, verb: str, pods: Sequence[Pod], outputs: Sequence[bytes]) -> None:
         if self.server:
             self.server.assert_alive()
@@ -92,14 +106,14 @@ class Site:
 
 
 @contextmanager
-def placed(contender: Contender, subnets: Sequence[str], pods: int) -> Iterator[Site]:
+def placed(contender: Contender, subnets: Sequence[str], pods: int, network: Network = PLAIN) -> Iterator[Site]:
     with ExitStack() as stack:
         node = stack.enter_context(Node())
         plugin, ipam = contender.plugins
         section = {**node.ipam(*subnets), "type": ipam}
         conf = node.network(*subnets, type=plugin, isDefaultGateway=True, ipam=section)
-        environment = {"CNI_IFNAME": "eth0", "CNI_PATH": str(contender.directory), "PATH": os.defpath}
-        site = Site(contender, node, [node.pod() for _ in range(pods)], conf, environment)
+        environment = {"CNI_IFNAME": "eth0", "CNI_PATH": str(contender.directory), "PATH": PATH}
+        site = Site(contender, node, [node.pod() for _ in range(pods)], conf, environment, network)
         if contender.title != REFERENCE:
             # On a tmpfs, as /run is.
             run_dir = stack.enter_context(tempfile.TemporaryDirectory(prefix="cniveth-bench-", dir="/dev/shm"))

@@ -6,9 +6,11 @@ import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from tests.bench import calls
 from tests.bench.contenders import Contender, Site, placed
+from tests.bench.networks import PLAIN, Network
 from tests.bench.samples import KILLED, Key, Run
 from tests.world import Node
 
@@ -27,6 +29,7 @@ ROUNDS_AMONG_MOST = 10
 """At 60,000 leases, where one call of the reference takes about a second."""
 
 Say = Callable[[str], None]
+T = TypeVar("T")
 
 
 def harness(rounds: int) -> list[float]:
@@ -37,11 +40,11 @@ def harness(rounds: int) -> list[float]:
 
 def latency(run: Run, contenders: Sequence[Contender], rounds: int, say: Say) -> None:
     for stack, subnets in STACKS.items():
-        with _sites(contenders, subnets, rounds + WARM_UP) as sites:
+        with places(contenders, subnets, rounds + WARM_UP) as sites:
             for verb in ("VERSION", "ADD", "CHECK", "DEL"):
                 say(f"latency, {stack}: {rounds} x {verb}")
                 before = [site.server.cpu_seconds() if site.server else 0 for site in sites]
-                _one_by_one(run, Key("latency", verb, "" if verb == "VERSION" else stack), sites, rounds)
+                one_by_one(run, Key("latency", verb, "" if verb == "VERSION" else stack), sites, rounds)
                 if verb == "ADD":
                     _cost_of_servers(run, stack, sites, before, rounds + WARM_UP)
             for site in sites:
@@ -52,7 +55,7 @@ def latency(run: Run, contenders: Sequence[Contender], rounds: int, say: Say) ->
 
 def parallel(run: Run, contenders: Sequence[Contender], say: Say) -> None:
     least, most = ROUNDS
-    with _sites(without_killed(contenders), STACKS["IPv4"], POD_COUNT) as sites:
+    with places(without_killed(contenders), STACKS["IPv4"], POD_COUNT) as sites:
         for at_a_time in AT_A_TIME:
             spent = {site.title: 0.0 for site in sites}
             for number in range(most):
@@ -68,17 +71,17 @@ def parallel(run: Run, contenders: Sequence[Contender], say: Say) -> None:
 
 
 def leases(run: Run, contenders: Sequence[Contender], rounds: int, say: Say) -> None:
-    with _sites(without_killed(contenders), ("10.0.0.0/8",), rounds + WARM_UP) as sites:
+    with places(without_killed(contenders), ("10.0.0.0/8",), rounds + WARM_UP) as sites:
         for beside, count in zip((0, *LEASES), LEASES, strict=False):
             for site in sites:
                 fill(site.node.store / site.conf["name"], beside, count)
             here = rounds if count < LEASES[-1] else min(rounds, ROUNDS_AMONG_MOST)
             for verb in ("ADD", "DEL"):
                 say(f"leases, beside {count}: {here} x {verb}")
-                _one_by_one(run, Key("leases", verb, str(count)), sites, here)
+                one_by_one(run, Key("leases", verb, str(count)), sites, here)
 
 
-def _one_by_one(run: Run, key: Key, sites: Sequence[Site], rounds: int) -> None:
+def one_by_one(run: Run, key: Key, sites: Sequence[Site], rounds: int) -> None:
     """The same call for each pod, after a warm-up; every site has its turn in every round."""
     for number in range(rounds + WARM_UP):
         for site in in_turn(sites, number):
@@ -102,16 +105,18 @@ def _cost_of_servers(run: Run, stack: str, sites: Iterable[Site], before: list[f
 
 
 @contextmanager
-def _sites(contenders: Sequence[Contender], subnets: Sequence[str], pods: int) -> Iterator[list[Site]]:
+def places(
+    contenders: Sequence[Contender], subnets: Sequence[str], pods: int, network: Network = PLAIN
+) -> Iterator[list[Site]]:
     with ExitStack() as stack:
-        sites = [stack.enter_context(placed(contender, subnets, pods)) for contender in contenders]
+        sites = [stack.enter_context(placed(contender, subnets, pods, network)) for contender in contenders]
         for site in sites:  # the bridge is made, and what the last part left is gone
             site.run("ADD", site.pods[0])
             site.run("DEL", site.pods[0])
         yield sites
 
 
-def in_turn(sites: Sequence[Site], number: int) -> Iterable[Site]:
+def in_turn(sites: Sequence[T], number: int) -> Iterable[T]:
     return sites if number % 2 else reversed(sites)
 
 

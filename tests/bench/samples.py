@@ -19,9 +19,12 @@ class Key(NamedTuple):
     """What was measured. `part` decides the unit of the samples:
 
     latency, leases: seconds per call, `case` is the stack or the number of leases in the store.
+    conflist: seconds per call of all its plugins, `case` is the network's title.
+    elements: seconds per call of the whole conflist, `case` is the number of other pods with rules.
     parallel: pods per second, `case` is the number of calls at a time.
     store: calls of the IPAM plugin alone per second, `case` is the number of leases in the store.
     last, collect: seconds per call of it, `case` says of what.
+    throughput: bits per second, `case` is from where to where.
     cpu, peak, server cpu, server PSS, server RSS: of one ADD; seconds and bytes, `case` is the stack.
     """
 

@@ -22,6 +22,9 @@ def tables(run: Run) -> list[str]:
         ("store", "The IPAM plugin alone, beside leases", "calls per second", 1),
         ("last", "The IPAM plugin alone, the last free address", "ms", 1e3),
         ("collect", "The IPAM plugin alone, all leases are garbage", "ms", 1e3),
+        ("conflist", "A whole conflist: ours is one plugin, the reference's a chain with iptables", "ms", 1e3),
+        ("elements", "Beside the rules of other pods; ÷ with none", "ms", 1e3),
+        ("throughput", "What a TCP stream carries", "Gbit/s", 1e-9),
     ):
         if samples := run.part(part):
             lines += [f"**{title}** ({unit})", "", *_compared(run, samples, scale), ""]
@@ -52,6 +55,10 @@ def call(key: Key) -> str:
         return f"{key.verb}, {key.case} at a time"
     if key.part in ("leases", "store"):
         return f"{key.verb}, {int(key.case):,} leases{' (ipam alone)' if key.part == 'store' else ''}"
+    if key.part == "elements":
+        return f"{key.verb}, {int(key.case):,} pods"
+    if key.part == "conflist":
+        return f"{key.verb} of {key.case}"
     return f"{key.verb} {key.case}".strip()
 
 

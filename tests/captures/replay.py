@@ -3,8 +3,7 @@
 What is sent is what the client sent, but for these differences and no other:
 - its namespaces, plugin directory and dataDir are ours: the paths are exchanged wherever they stand;
 - `prevResult` is what the chain answered here, as libcni would have kept it;
-- between two calls lies more time than a released address cools, which host-local knows nothing of;
-- `ipMasq` is left out where `send` is told so, because this version refuses it.
+- between two calls lies more time than a released address cools, which host-local knows nothing of.
 """
 
 from __future__ import annotations
@@ -22,9 +21,6 @@ from tests.world.cnitool import isolated
 
 OURS = {"bridge": BIN / "cni-veth", "host-local": BIN / "cni-ipam", "loopback": BIN / "loopback"}
 OTHERS = ("bandwidth", "firewall", "portmap", "tuning")
-VALIDATING = ("ADD", "CHECK", "STATUS")
-"""The verbs that read the whole configuration; DEL and GC read nothing that may have changed."""
-
 _PROC = re.compile(r"/proc/\d+/(?:ns/net|fd/(\d+))")
 _MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
 _NO_MAC = "00:00:00:00:00:00"
@@ -45,14 +41,14 @@ class Replay:
         for call in calls:
             self._prepare(call)
 
-    def send(self, call: Call, drop: str = "") -> Reply:
-        """The same call. `drop` names a key of the configuration to leave out."""
+    def send(self, call: Call) -> Reply:
+        """The same call."""
         if not call.netns and call.container_id in self.pods:
             # A runtime has no path to give any more once the namespace is gone.
             self.pods.pop(call.container_id).delete()
         for cooling in (self.node.dir / "run/ipam").glob("*.cool"):
             shutil.rmtree(cooling)
-        env, stdin = self.message(call, drop)
+        env, stdin = self.message(call)
         command = [*isolated(self.node.dir), str(self.directory / call.plugin)]
         done = self.node.run(command, stdin, env, check=False)
         reply = Reply(repr(call), done.returncode, done.stdout, done.stderr)
@@ -60,12 +56,11 @@ class Replay:
             self._results[call.attachment] = reply.json
         return reply
 
-    def message(self, call: Call, drop: str = "") -> tuple[dict[str, str], str]:
+    def message(self, call: Call) -> tuple[dict[str, str], str]:
         """Environment and stdin as they go to the plugin here."""
         conf = dict(call.conf)
         if "prevResult" in conf and call.attachment in self._results:
             conf["prevResult"] = self._results[call.attachment]
-        conf.pop(drop, None)
         stdin = call.stdin if conf == call.conf else json.dumps(conf, separators=(",", ":"))
         return {name: self._here(value) for name, value in call.env.items()}, self._here(stdin)
 

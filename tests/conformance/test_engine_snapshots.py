@@ -111,6 +111,15 @@ def test_what_may_stay_is_left_out_and_nothing_else(tmp_path: Path, command: str
     assert changed(tmp_path, command, stays=("link:else", "sysctl:else", "table:else", "file:else"))
 
 
+def test_an_empty_set_may_stay_and_its_elements_may_not(tmp_path: Path) -> None:
+    made = "nft add table inet t; nft 'add set inet t s { type ipv4_addr; }'"
+    stays = ("table:inet t", "empty:inet t *")
+    assert changed(tmp_path, made, stays=stays) == []
+    [line] = changed(tmp_path, f"{made}; nft 'add element inet t s {{ 192.0.2.1 }}'", stays=stays)
+    assert "192.0.2.1" in line
+    assert changed(tmp_path, "nft add table inet t; nft add chain inet t c", stays=("table:inet t", "empty:inet t x"))
+
+
 def test_pods_that_the_case_ends_are_no_difference() -> None:
     kept: dict[Any, str] = {("node", "link", "lo", ""): "up"}
     assert differences.between({**kept, ("pod 2", "link", "lo", ""): "up"}, kept) == []

@@ -91,7 +91,7 @@ def test_del_with_bad_cni_args(node: Node, pod: Pod, plugin: Plugin, added: Conf
         {"bridge": 7, "mtu": "1500", "isGateway": "yes", "hairpinMode": 1},
         {"hairpinMode": True, "promiscMode": True},
         {"vlan": 5000, "vlanTrunk": [{}], "disableContainerInterface": True},
-        {"ipMasq": True, "macspoofchk": True},
+        {"ipMasq": True, "macspoofchk": True, "spoofGuard": 1, "ingressPolicy": "none"},
         {"strict": True, "no-such-key": 1},
         {"runtimeConfig": {"mac": "no"}, "args": {"cni": {"mac": 7}}, "dns": "no"},
         {"prevResult": {"cniVersion": "0.1.0", "ips": "none"}},

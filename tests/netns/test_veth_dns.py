@@ -8,6 +8,7 @@ import pytest
 
 from cni.versions import SUPPORTED
 from tests.world import Node, Plugin, Pod
+from tests.world.scripted import ScriptedIPAM, answer
 
 IPAM_DNS = {
     "nameservers": ["10.1.2.123"],
@@ -59,3 +60,30 @@ def test_overrides_ipam_dns_settings_if_any_empty_list_dns_settings_provided(
 def test_a_network_without_ipam_tells_its_own_dns(node: Node, pod: Pod, plugin: Plugin) -> None:
     conf = node.network(dns={"nameservers": ["10.1.2.234"]})
     assert plugin.add(conf, pod).succeeded()["dns"] == {"nameservers": ["10.1.2.234"]}
+
+
+def test_the_runtimes_dns_replaces_both(node: Node, pod: Pod, plugin: Plugin) -> None:
+    asked = {"servers": ["10.1.2.9"], "searches": ["pod.test"], "options": ["ndots:5"]}
+    expected = {"nameservers": ["10.1.2.9"], "search": ["pod.test"], "options": ["ndots:5"]}
+    keys = {"capabilities": {"dns": True}, "dns": {"domain": "network.test"}}
+    assert add(node, pod, plugin, "1.0.0", runtimeConfig={"dns": asked}, **keys) == expected
+    assert add(node, pod, plugin, "1.0.0", runtimeConfig={"DNS": {"Servers": ["10.1.2.9"]}}, **keys) == {
+        "nameservers": ["10.1.2.9"]
+    }
+
+
+def test_a_runtime_without_wishes_replaces_nothing(node: Node, pod: Pod, plugin: Plugin) -> None:
+    """containerd sends empty lists for a pod of the node's own DNS."""
+    asked = {"servers": [], "searches": None, "options": []}
+    assert add(node, pod, plugin, "1.0.0", runtimeConfig={"dns": asked}) == IPAM_DNS
+
+
+def test_aliases_are_no_concern_of_ours_and_reach_the_ipam_plugin(node: Node, pod: Pod, plugin: Plugin) -> None:
+    """podman sends them by network, for its dnsname plugin."""
+    ipam = ScriptedIPAM(node, ADD=answer("10.1.2.7/24"))
+    plugin.path = (*plugin.path, ipam.directory)
+    asked = {"aliases": {"net": ["db", "db.pod"]}}
+    conf = node.network(strict=True, capabilities={"aliases": True}, runtimeConfig=asked, ipam={"type": ipam.type})
+    reply = plugin.add(conf, pod)
+    reply.succeeded()
+    assert (reply.stderr, ipam.stdin["runtimeConfig"]) == ("", asked)

@@ -184,17 +184,6 @@ def test_a_directory_in_the_way_is_named_before_anything_is_done(machine: Machin
     assert machine.files() == set()
 
 
-def test_drop_in_is_refused_where_a_configuration_asks_for_what_is_not_built(machine: Machine, dist: Path) -> None:
-    conf = machine.root / "etc/cni/net.d/10-bridge.conflist"
-    conf.parent.mkdir(parents=True)
-    conf.write_text('{"plugins": [{"type": "bridge", "ipMasq" : true}]}')
-    done = machine.script(dist, "install", DROPIN="1")
-    assert done.returncode == 1
-    assert str(conf) in done.stderr and "ipMasq" in done.stderr
-    assert not machine.bin.joinpath("bridge").exists()
-    machine.install(dist)
-
-
 def test_links_of_the_first_layout_are_ours_and_get_a_server(
     machine: Machine, dist: Path, newer: Callable[[str], Path]
 ) -> None:

@@ -46,7 +46,7 @@ OURS = {
     "cni.address", "cni.conf", "cni.delegate", "cni.document", "cni.request", "cni.result", "cni.signals",
     "cni_veth.addresses", "cni_veth.adopted", "cni_veth.aside", "cni_veth.attributes", "cni_veth.bridge",
     "cni_veth.collect",
-    "cni_veth.conf", "cni_veth.differences", "cni_veth.gateway", "cni_veth.ipam_plugin", "cni_veth.links",
+    "cni_veth.conf", "cni_veth.differences", "cni_veth.features", "cni_veth.gateway", "cni_veth.ipam_plugin", "cni_veth.links",
     "cni_veth.lock", "cni_veth.namespaces", "cni_veth.netlink", "cni_veth.netns", "cni_veth.plugin", "cni_veth.pod",
     "cni_veth.removal", "cni_veth.routes", "cni_veth.sysctl", "cni_veth.tag", "cni_veth.undo", "cni_veth.veth",
     "cni_veth.vlan", "cni_veth.wire", "ipam", "ipam.allocate", "ipam.conf", "ipam.directory", "ipam.failure",

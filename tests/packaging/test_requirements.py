@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 
 from tests.packaging.conftest import REPOSITORY
 
-LOCKS = ("requirements.lock", "packaging/peers.lock", "packaging/launcher/zig.lock")
+LOCKS = ("requirements.lock", "packaging/peers.lock", "packaging/test.lock", "packaging/launcher/zig.lock")
 
 
 def entries(lock: str) -> dict[str, tuple[Requirement, int]]:
@@ -37,15 +37,27 @@ def test_no_registry_is_named(lock: str) -> None:
 
 def test_what_the_project_asks_for_is_locked() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    locked = entries("requirements.lock")
-    for wanted in map(Requirement, project["dependencies"] + project["optional-dependencies"]["dev"]):
-        requirement, _ = locked[wanted.name]
-        assert wanted.specifier.contains(str(requirement.specifier).removeprefix("==")), wanted.name
+    optional = project["optional-dependencies"]
+    for lock, asked in (
+        ("requirements", project["dependencies"] + optional["dev"]),
+        ("packaging/test", optional["runtimes"]),
+    ):
+        locked = entries(f"{lock}.lock")
+        for wanted in map(Requirement, asked):
+            requirement, _ = locked[wanted.name]
+            assert wanted.specifier.contains(str(requirement.specifier).removeprefix("==")), wanted.name
+
+
+def test_what_is_locked_twice_is_locked_alike() -> None:
+    first, second = entries("requirements.lock"), entries("packaging/test.lock")
+    assert {
+        name for name in first.keys() & second.keys() if first[name][0].specifier != second[name][0].specifier
+    } == set()
 
 
 def test_no_marker_leaves_out_a_supported_python() -> None:
     """Windows' and macOS' own dependencies are locked too; all else holds on every CPython from 3.11 on."""
-    for requirement, _ in entries("requirements.lock").values():
+    for requirement, _ in (*entries("requirements.lock").values(), *entries("packaging/test.lock").values()):
         marker = requirement.marker
         for python in ("3.11", "3.12", "3.13"):
             environment = {"python_version": python, "python_full_version": f"{python}.1", "sys_platform": "linux"}

@@ -52,8 +52,22 @@ def test_bars_that_do_not_hold_are_named() -> None:
         f"DEL dual stack ({SERVER})",
         f"ADD, 60,000 leases ({SERVER})",
         f"ADD, 60,000 leases ({STANDALONE})",
+        f"ADD of bridge + ipMasq ({SERVER})",
+        f"DEL of bridge + ipMasq ({SERVER})",
+        f"ADD of whole conflist ({SERVER})",
+        f"ADD of whole conflist ({STANDALONE})",
+        f"DEL of whole conflist ({SERVER})",
+        f"ADD, 5,000 pods ({SERVER})",
+        f"TCP pod to pod ({STANDALONE})",
+        f"TCP pod to outside ({STANDALONE})",
     ]
     assert verdict(invented()).startswith("Bars: 23 held, 4 not held, 0 not measured. Not held: DEL IPv4 (")
+
+
+def test_beside_other_pods_a_row_is_held_against_the_one_with_none() -> None:
+    lines = tables(invented())
+    assert _row(lines, "ADD, 5,000 pods", SERVER)[6:] == ["1.50", "1.50 to 1.50", "≤ 1.3", "NOT held"]
+    assert _row(lines, "ADD, 0 pods", SERVER)[6:] == ["", "", "", ""]
 
 
 def test_what_was_not_measured_is_neither_told_nor_missed() -> None:

@@ -114,7 +114,10 @@ def test_keys_in_other_capitals_are_the_same_keys(run: Any) -> None:
         ({"bridge": "a b"}, "plugins[0].bridge: 'a b' is not a link name: interface name contains"),
         ({"runtimeConfig": {"mac": "x"}}, "plugins[0].runtimeConfig.mac: 'x' is not a unicast MAC address"),
         ({"vlanTrunk": [{"id": 5, "minID": 9}]}, "plugins[0].vlanTrunk[0]: give either id, or minID and maxID"),
-        ({"ipMasq": True}, "plugins[0]: unsupported field ipMasq = true; not built yet"),
+        (
+            {"spoofGuard": True, "vlanTrunk": [{"id": 5}]},
+            "plugins[0].spoofGuard: cannot be used together with vlanTrunk; use macspoofchk",
+        ),
     ],
 )
 def test_the_parsers_words_where_a_schema_has_none(run: Any, keys: dict[str, Any], line: str) -> None:

@@ -63,8 +63,25 @@ PARSER_ONLY: dict[str, dict[str, Any]] = {
     "unsupported field ipam.(rangeStart|rangeEnd|gateway) = ": {
         "ipam": {"type": "cni-ipam", "ranges": [[{"subnet": "10.1.0.0/16"}]], "gateway": "10.1.0.1"}
     },
+    "(ingress|egress)(Rate|Burst): needs (ingress|egress)(Rate|Burst) beside it": {"ingressRate": 8000},
+    "ipMasqExclude\\[\\d+\\]: .* is no network": {"ipMasqExclude": ["10.1.0.0/33"]},
+    "portMappings\\[\\d+\\].hostIP: .* is not an IP address": {
+        "runtimeConfig": {"portMappings": [{"hostPort": 80, "containerPort": 80, "hostIP": "10.1.0"}]}
+    },
+    "portMappings\\[\\d+\\].containerPort: must lie between 1": {"runtimeConfig": {"portMappings": [{"hostPort": 80}]}},
+    "portMappings: host port .* is mapped to two ports of the pod": {
+        "runtimeConfig": {"portMappings": [{"hostPort": 80, "containerPort": port} for port in (80, 81)]}
+    },
+    # valid for the reference
+    "unsupported field externalSetMarkChain = ": {"externalSetMarkChain": "KUBE-MARK-MASQ"},
+    # what the kernel has, and what the node's allowlist says
+    "sysctl\\..*: is not a parameter of the network": {"sysctl": {"kernel.shmmax": "1"}},
+    "sysctl\\..*: names a parameter that another key names too": {
+        "sysctl": {"net.core.somaxconn": "1", "net/core/somaxconn": "2"}
+    },
     # valid, but not built yet
-    "unsupported field (ipMasq|macspoofchk) = true": {"ipMasq": True},
+    "unsupported field .*[Ss]hapedSubnets = ": {"unshapedSubnets": ["10.0.0.0/8"]},
+    "spoofGuard: (cannot be used together|needs the pod's addresses)": {"spoofGuard": True},
     # the schemas of results describe what is printed; what is read may be more
     "^prevResult\\.": {"prevResult": {"ips": 1}},
 }  # fmt: skip
@@ -151,7 +168,10 @@ def test_what_only_the_parser_refuses(rule: str) -> None:
         {"mtu": 67}, {"mtu": 65536}, {"vlan": 4095}, {"isGateway": 1}, {"bridge": "a/b"}, {"bridge": ".."},
         {"bridge": "1234567890123456"}, {"vlanTrunk": [{"id": 0}]}, {"vlanTrunk": [{"minID": 1}]},
         {"vlanTrunk": [{"id": 1, "maxID": 2}]}, {"vlanTrunk": [{}]}, {"vlanTrunk": {"id": 1}}, {"dns": {"search": "a"}},
-        {"dns": []}, {"ipMasqBackend": "x"}, {"args": {"cni": {"mac": "03:00:00:00:00:01"}}}, {"args": []},
+        {"dns": []}, {"ipMasqBackend": "x"}, {"ipMasqExclude": ["pods"]}, {"snat": "no"}, {"markMasqBit": 32}, {"backend": 4},
+        {"conditionsV4": ["-s", "10.0.0.0/8"]}, {"conditionsV6": ["ip6; flush ruleset"]}, {"masqAll": 1},
+        {"runtimeConfig": {"portMappings": [{"hostPort": 65536}]}}, {"runtimeConfig": {"portMappings": {}}},
+        {"runtimeConfig": {"portMappings": [{"hostPort": 80, "containerPort": 80, "protocol": "icmp"}]}}, {"args": {"cni": {"mac": "03:00:00:00:00:01"}}}, {"args": []},
         {"runtimeConfig": {"mac": "00:00:00:00:00:00"}}, {"isGatway": True}, {"dns": {"nameserver": []}}, {"ipam": []},
         {"ipam": {"type": 5}}, {"ipam": RANGES | {"ranges": [[]]}}, {"ipam": RANGES | {"ranges": [{}]}},
         {"ipam": RANGES | {"rangeStart": 5}}, {"ipam": RANGES | {"routes": [{"gw": "10.1.0.1"}]}},
@@ -159,6 +179,12 @@ def test_what_only_the_parser_refuses(rule: str) -> None:
         {"ipam": RANGES | {"exclude": [5]}}, {"ipam": RANGES | {"cooldown": -1}}, {"ipam": RANGES | {"reclaim": "all"}},
         {"ipam": RANGES | {"lockTimeout": 0}}, {"ipam": RANGES | {"sticky": "x"}}, {"ipam": RANGES | {"strictAdd": 1}},
         {"ipam": RANGES | {"rangestar": "x"}}, {"ipam": {"type": "cni-ipam", "subnet": "x"}}, {"prevResult": []},
+        {"ingressRate": 7, "ingressBurst": 8}, {"egressRate": "8M"},
+        {"runtimeConfig": {"bandwidth": {"egressRate": -8}}},
+        {"egressRate": 8, "egressBurst": 34359738360}, {"runtimeConfig": {"bandwidth": []}}, {"sysctl": {"net.a.b": 1}},
+        {"sysctl": {"net.a.b": ""}}, {"sysctl": []}, {"promisc": 1}, {"allmulti": "yes"}, {"txQLen": -1},
+        {"promisc": 1, "args": {"cni": {"promisc": True}}}, {"args": {"cni": {"sysctl": {"net.a.b": None}}}},
+        {"runtimeConfig": {"dns": {"servers": "10.1.0.1"}}}, {"runtimeConfig": {"dns": []}},
         {"ipam": RANGES, "runtimeConfig": {"ips": [5]}}, {"ipam": RANGES, "runtimeConfig": {"ipRanges": [[]]}},
     ],
     ids=json.dumps,

@@ -142,13 +142,19 @@ def test_dns_replaces_the_delegates_where_any_key_is_given() -> None:
 # --- refused, reserved, unknown
 
 
-@pytest.mark.parametrize("key", ["ipMasq", "macspoofchk"])
-def test_what_is_not_built_yet_is_refused_with_key_and_value(key: str) -> None:
-    with pytest.raises(UnsupportedField) as caught:
-        parse(**{key: True})
-    assert caught.value.code == 2
-    assert caught.value.msg == f"unsupported field {key} = true"
-    parse(**{key: False})
+@pytest.mark.parametrize("policy", ["", None, "open", "same-bridge", "isolated"])
+def test_ingress_policies(policy: str | None) -> None:
+    assert parse(ingressPolicy=policy).is_isolated is (policy == "isolated")
+    refused('ingressPolicy: must be "open", "same-bridge" or "isolated", not \'closed\'', ingressPolicy="closed")
+    refused("bridge: '*' cannot stand in a rule of nftables", bridge="*", ingressPolicy="same-bridge")
+
+
+def test_a_guard_for_addresses_needs_some() -> None:
+    refused("spoofGuard: needs the pod's addresses", spoofGuard=True)
+    refused("spoofGuard: cannot be used together with vlanTrunk", spoofGuard=True, vlanTrunk=[{"id": 5}])
+    for keys in ({"spoofGuard": True, "ipam": {"type": "x"}}, {"macspoofchk": True, "vlanTrunk": [{"id": 5}]}):
+        assert parse(**keys).features is not None
+    assert parse(spoofGuard=False, macspoofchk=False).features is None
 
 
 @pytest.mark.parametrize("backend", ["", None, "iptables", "nftables"])
@@ -168,7 +174,7 @@ def test_keys_of_the_protocol_are_not_unknown(capfd: pytest.CaptureFixture[str])
         "disableGC": True,
         "loadOnlyInlinedPlugins": True,
         "prevResult": {"ips": [], "extra": 1},
-        "runtimeConfig": {"portMappings": [{"HostPort": 80}]},
+        "runtimeConfig": {"portMappings": [{"HostPort": 80, "ContainerPort": 80}]},
         "args": {"cni": {"labels": []}, "other": 1},
         "cni.dev/valid-attachments": [],
         "cni.dev/whatever": 1,
@@ -216,7 +222,8 @@ def test_every_captured_bridge_configuration_is_read_and_nothing_in_it_is_unknow
 KEYS = [
     "bridge", "isGateway", "isDefaultGateway", "forceAddress", "mtu", "hairpinMode", "promiscMode", "vlan", "vlanTrunk",
     "preserveDefaultVlan", "enabledad", "disableContainerInterface", "portIsolation", "ipam", "dns", "args",
-    "runtimeConfig", "strict", "ipMasq", "ipMasqBackend", "macspoofchk", "prevResult", "capabilities",
+    "runtimeConfig", "strict", "ipMasq", "ipMasqBackend", "macspoofchk",
+    "spoofGuard", "ingressPolicy", "prevResult", "capabilities",
 ]  # fmt: skip
 guided = st.dictionaries(
     st.sampled_from([*KEYS, *(key.upper() for key in KEYS)]),

@@ -1,0 +1,265 @@
+"""What a network may ask for beside link and address: which modules do it, and their part in each verb.
+
+A module is loaded where its keys are in the configuration, or its name in a record: a plain pod pays for none.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from cni.conf import Section
+from cni.errors import KernelRefused, LimitedConnectivity, PluginNotAvailable
+from cni.request import Request
+from cni.result import IPConfig, Result
+from cni_veth import links, tag
+from cni_veth.netlink import Socket
+from cni_veth.netns import OWN
+from cni_veth.undo import Errors
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cni_veth.conf import VethConf
+    from cni_veth.feature import Feature, Place
+    from cni_veth.netns import Netns
+    from cni_veth.records import Record, Records
+    from cni_veth.veth import Pair
+
+
+class Keys:
+    """Of a module: those of the configuration that ask for it, others that it reads, and the capability that asks."""
+
+    def __init__(self, asking: tuple[str, ...], others: tuple[str, ...] = (), capability: str = "") -> None:
+        self.asking = asking
+        self.others = others
+        self.capability = capability
+
+
+MODULES = {
+    "cni_veth.nft.masquerade": Keys(("ipMasq",), ("ipMasqBackend", "ipMasqExclude")),
+    "cni_veth.nft.ports": Keys(
+        (),
+        ("snat", "masqAll", "conditionsV4", "conditionsV6", "markMasqBit", "externalSetMarkChain", "backend"),
+        "portMappings",
+    ),
+    "cni_veth.nft.policy": Keys(("ingressPolicy",)),
+    "cni_veth.nft.guard": Keys(("macspoofchk", "spoofGuard")),
+}
+# by a worker: a caller's place may not hold them
+PRELOADED = ("cni_veth.nft.attachment", "cni_veth.feature", "cni_veth.nft.forward", "cni_veth.nft.garbage", *MODULES)
+
+
+class Features:
+    """Those of one network."""
+
+    def __init__(self, asked: list[Feature]) -> None:
+        self.asked = asked
+
+    def apply(
+        self, host: Socket, netns: Netns, conf: VethConf, request: Request, pair: Pair, ips: list[IPConfig]
+    ) -> None:
+        """All of them, in the kernel and noted. Raises CNIError; `withdraw` is the undo, whatever came of it."""
+        from cni_veth.feature import Place
+        from cni_veth.nft import attachment
+        from cni_veth.nft.transaction import Netfilter
+        from cni_veth.records import Records
+
+        place = Place(host, netns, conf, request, pair.host, pair.pod_index, pair.pod_mac, ips)
+        record, records = _record(self.asked, place), Records(request.run_dir)
+        records.share()
+        try:
+            records.write(record)
+            if record.texts:
+                attachment.add(Netfilter(), host, records, record, request.environ)
+            for feature in self.asked:
+                feature.apply(place)
+        finally:
+            records.release()
+
+    def withdraw(self, host: Socket, request: Request) -> None:
+        released = release(host, request)
+        if released is not None:
+            released.forget()
+
+    def differences(self, host: Socket, netns: Netns, conf: VethConf, request: Request, result: Result) -> list[str]:
+        """For CHECK. What ADD noted is expected, for the configuration may have changed since; a feature of which it
+        noted nothing as the configuration has it."""
+        from cni_veth.nft import attachment
+        from cni_veth.nft.transaction import Netfilter
+        from cni_veth.records import Records
+
+        place = _place_again(host, netns, conf, request, result)
+        if place is None:
+            return []  # its link is missing, which is told
+        record = Records(request.run_dir).read(tag.altname(request.name, request.owner))
+        if record is None or any(feature.name not in record.parts for feature in self.asked):
+            record = _record(self.asked, place)
+        found = attachment.differences(Netfilter(), record) if record.texts else []
+        for feature in self.asked:
+            found += feature.differences(place)
+        return found
+
+
+class Released:
+    """Attachments whose features are gone; nobody puts them back before `forget`, which takes their records too."""
+
+    def __init__(self, records: Records, names: list[str]) -> None:
+        self._records = records
+        self._names = names
+
+    def forget(self) -> None:
+        for name in self._names:
+            self._records.remove(name)
+        self._records.release()
+
+
+def read(request: Request, conf: VethConf) -> Features | None:
+    """Every key validated. Raises InvalidConfig (7), UnsupportedField (2)."""
+    found, runtime = [], request.conf.open_section("runtimeConfig")
+    for module, keys in MODULES.items():
+        given = [request.conf.has(key) for key in (*keys.asking, *keys.others)]  # of each, so that none is unknown
+        if any(given) or (keys.capability and runtime.has(keys.capability)):
+            feature = _load(module).read(request, conf)
+            if feature is not None:
+                found.append(feature)
+    return Features(found) if found else None
+
+
+def release(host: Socket, request: Request) -> Released | None:
+    """DEL's part: away with rules and the rest. None where the attachment had none. Raises CNIError."""
+    name = tag.altname(request.name, request.owner)
+    is_noted = os.path.exists(f"{records_directory(request.run_dir)}/{name}")
+    modules = [module for module, keys in MODULES.items() if _asks(request.conf, keys)]
+    if not is_noted and not modules:
+        return None
+    from cni_veth.records import Records
+
+    records = Records(request.run_dir)
+    records.share()
+    record = records.read(name)
+    _take_away(host, record or _lost(request, modules))
+    return Released(records, [name])
+
+
+def status(request: Request, conf: VethConf) -> None:
+    """Raises PluginNotAvailable (50) where a feature cannot work, LimitedConnectivity (51) where pods lack rules."""
+    if conf.features is None:
+        return
+    from cni_veth.nft import attachment, ruleset
+    from cni_veth.nft.transaction import Netfilter
+    from cni_veth.records import Records
+
+    try:
+        ruleset.program(request.environ)
+        lacking = attachment.lacking(Netfilter(), attachment.living(Socket(), Records(request.run_dir)))
+    except KernelRefused as error:
+        raise PluginNotAvailable(error.msg, error.details) from None
+    if lacking:
+        first = " ".join((lacking[0].network, *lacking[0].owner))
+        raise LimitedConnectivity(
+            f"rules of {len(lacking)} pods are missing in nftables (first: {first})",
+            "another program removed them; `cni-veth reconcile` puts them back, and so does the next ADD",
+        )
+    for feature in conf.features.asked:
+        ask = getattr(_load(feature.name), "status", None)
+        if ask is not None:
+            ask(request, conf)
+
+
+def collect(host: Socket, request: Request, keep: set[tuple[str, str]], errors: Errors) -> Released:
+    """GC's part: away with what this network's attachments have that are not in `keep`, noted, or only told by the
+    kernel."""
+    from cni_veth.nft import garbage
+    from cni_veth.records import Records
+
+    records, names = Records(request.run_dir), []
+    with errors:
+        found = [record for record in records.every() if record.network == request.name and record.owner not in keep]
+        is_noted = os.path.isdir(records.directory)
+        if is_noted:
+            records.claim()
+        for record in found:
+            with errors:
+                _take_away(host, record)
+                names.append(record.name)
+        kept = [record for record in records.every() if record.name not in names]
+        garbage.collect(request.name, keep, kept if is_noted else None)
+    return Released(records, names)
+
+
+def _place_again(host: Socket, netns: Netns, conf: VethConf, request: Request, result: Result) -> Place | None:
+    """As ADD had it, from its result."""
+    from cni_veth.feature import Place
+
+    link = links.find(host, altname=tag.altname(request.name, request.owner))
+    if link is None:
+        return None
+    ends = [(item.name, item.sandbox) for item in result.interfaces]
+    own = next((end for end in ((request.ifname, request.netns), (link.name, "")) if end in ends), None)
+    index = ends.index(own) if own is not None else None
+    ips = [ip for ip in result.ips if ip.interface in (None, index)]
+    is_tap = own == (link.name, "")
+    mac = result.interfaces[index].mac if index is not None and not is_tap else ""
+    return Place(host, netns, conf, request, link, 0 if is_tap else link.peer_index, mac, ips)
+
+
+def _record(asked: list[Feature], place: Place) -> Record:
+    from cni_veth.records import Record
+
+    record = Record(place.request.name, place.request.owner)
+    record.host_link, record.mac = place.host_link.name, place.mac
+    record.ips = [ip.address for ip in place.ips]
+    for feature in asked:
+        rules = feature.rules(place)
+        record.texts += rules.texts
+        record.elements += rules.elements
+        record.parts[feature.name] = feature.part(place)
+    return record
+
+
+def _take_away(host: Socket, record: Record) -> None:
+    """Rules first. Goes on past a failure and raises all."""
+    errors = Errors()
+    if record.elements:
+        from cni_veth.nft import attachment, elements
+        from cni_veth.nft.transaction import Netfilter
+
+        netfilter, comment = Netfilter(), elements.comment(record.network, record.owner)
+        with errors:
+            attachment.remove(netfilter, record.elements, comment)
+        netfilter.leave()
+    for module, part in record.parts.items():
+        release_part = getattr(_load(module), "release", None) if module in MODULES else None
+        if release_part is not None:
+            with errors:
+                release_part(host, record, part)
+    errors.throw()
+
+
+def _lost(request: Request, modules: list[str]) -> Record:
+    """What the kernel's comments tell of an attachment whose record is gone."""
+    from cni_veth.nft import attachment, elements
+    from cni_veth.nft.transaction import Netfilter
+    from cni_veth.records import Record
+
+    record, mine = Record(request.name, request.owner), elements.comment(request.name, request.owner)
+    record.elements = [element for text, element in attachment.dump(Netfilter()) if text == mine]
+    record.parts = dict.fromkeys(modules)
+    return record
+
+
+def _asks(conf: Section, keys: Keys) -> bool:
+    asked = any(conf.raw(key) for key in keys.asking)
+    return asked or bool(keys.capability and conf.open_section("runtimeConfig").raw(keys.capability))
+
+
+def records_directory(run_dir: str) -> str:
+    """One for each node: several may share the machine's /run."""
+    return f"{run_dir}/attachments/{os.stat(OWN).st_ino}"
+
+
+def _load(module: str) -> Any:
+    __import__(module)
+    return sys.modules[module]

@@ -1,0 +1,71 @@
+"""What is left in our tables without anybody needing it: elements of pods that are gone, texts that no pod uses."""
+
+from __future__ import annotations
+
+import errno
+
+from cni_veth.netlink import Message
+from cni_veth.nft import attachment, elements, ruleset
+from cni_veth.nft.attributes import CHAIN_LAYOUT, RULE_LAYOUT, SET_LAYOUT
+from cni_veth.nft.elements import FAMILIES, TABLE
+from cni_veth.nft.transaction import Netfilter
+from cni_veth.records import Record
+from cni_veth.wire import Body, Layout
+
+NFT_MSG_GETCHAIN, NFT_MSG_DELCHAIN, NFT_MSG_DELRULE, NFT_MSG_DELSET = 0xA04, 0xA05, 0xA08, 0xA0B
+DIGEST = 13  # "-" and six bytes in hexadecimal end a text's name
+
+
+def collect(network: str, keep: set[tuple[str, str]], kept: list[Record] | None) -> None:
+    """The network's elements whose owner is not in `keep`; `kept` are the records of all networks that stay; None
+    where none were made.
+
+    Texts go only while every element's owner has a record: a record tells which texts its pod needs.
+    """
+    netfilter = Netfilter()
+    wanted = {elements.comment(network, owner) for owner in keep}
+    noted = {elements.comment(record.network, record.owner) for record in kept or []}
+    is_all_noted, gone = kept is not None, []
+    for text, element in attachment.dump(netfilter):
+        if elements.is_of_network(text, network) and text not in wanted:
+            gone.append(elements.delete(element))
+        elif text not in noted:
+            is_all_noted = False
+    netfilter.remove(gone)
+    if is_all_noted:
+        for family in FAMILIES:
+            _drop_texts(netfilter, family, {text.name for record in kept or [] for text in record.texts})
+    netfilter.leave()
+
+
+def _drop_texts(netfilter: Netfilter, family: str, used: set[str]) -> None:
+    """All rules first, because they name sets and chains."""
+    sets = ruleset.present(netfilter, family)
+    unused = {name for name in sets if name[-DIGEST : -DIGEST + 1] == "-" and name not in used}
+    if not unused:
+        return
+    chains = [name for name in _chains(netfilter, family) if _is_of(name, unused)]
+    messages = [_delete(NFT_MSG_DELRULE, RULE_LAYOUT, "NFTA_RULE", "CHAIN", family, name) for name in chains]
+    messages += [_delete(NFT_MSG_DELCHAIN, CHAIN_LAYOUT, "NFTA_CHAIN", "NAME", family, name) for name in chains]
+    messages += [
+        _delete(NFT_MSG_DELSET, SET_LAYOUT, "NFTA_SET", "NAME", family, name)
+        for name in sorted(sets)
+        if _is_of(name, unused)
+    ]
+    netfilter.remove(messages)
+
+
+def _is_of(name: str, texts: set[str]) -> bool:
+    """A text's sets and chains begin with its name; those that a frame names otherwise stay, and harm nobody."""
+    return any(name == text or name.startswith(f"{text}-") for text in texts)
+
+
+def _chains(netfilter: Netfilter, family: str) -> list[str]:
+    message = Message(Body(CHAIN_LAYOUT, [], family=FAMILIES[family]), NFT_MSG_GETCHAIN, 0, "list chains")
+    replies = netfilter.dump(message)
+    return [reply.get("NFTA_CHAIN_NAME") for reply in replies if reply.get("NFTA_CHAIN_TABLE") == TABLE]
+
+
+def _delete(kind: int, layout: Layout, prefix: str, key: str, family: str, name: str) -> Message:
+    body = Body(layout, [(f"{prefix}_TABLE", TABLE), (f"{prefix}_{key}", name)], family=FAMILIES[family])
+    return Message(body, kind, 0, f"remove {name}, which no pod needs", (errno.ENOENT, errno.EBUSY))

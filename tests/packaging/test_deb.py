@@ -1,0 +1,107 @@
+"""The Debian package under the real dpkg: this machine's own system, copied on write in a mount namespace."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.packaging.conftest import REPOSITORY
+from tests.packaging.machine import run
+from tests.world import Node
+
+pytestmark = pytest.mark.root
+
+# Without the plugins and networks that the machine has; the namespaces of /run/netns are there.
+_SYSTEM = """
+set -e
+mount -t tmpfs tmpfs "$1"
+mkdir "$1/upper" "$1/work" "$1/root"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
+for place in proc dev run; do mount --rbind "/$place" "$1/root/$place"; done
+rm -rf "$1/root/opt/cni" "$1/root/etc/cni"
+cp "$2" "$1/root/cni-veth.deb"
+exec chroot "$1/root" sh -euc "$3"
+"""
+
+
+@pytest.fixture(scope="module")
+def package(tree: Path) -> Path:
+    for name in ("README.md", "CHANGELOG.md"):
+        shutil.copy2(REPOSITORY / name, tree / name)
+    built = run(str(tree / "packaging/deb/build.sh"))
+    assert built.returncode == 0, built.stderr
+    [package] = (tree / "dist").glob("*.deb")
+    return package
+
+
+def on_a_system(package: Path, directory: Path, script: str, node: Node | None = None) -> list[str]:
+    """The lines that a script prints there, with the package at /cni-veth.deb; AssertionError if it fails."""
+    command = [
+        "unshare",
+        "--mount",
+        "--propagation",
+        "private",
+        "sh",
+        "-c",
+        _SYSTEM,
+        "sh",
+        str(directory),
+        str(package),
+    ]
+    if node:
+        done: subprocess.CompletedProcess[str] = node.run([*command, script], check=False, timeout=60)
+    else:
+        done = run(*command, script)
+    assert done.returncode == 0, done.stderr + done.stdout
+    return done.stdout.splitlines()
+
+
+def test_it_says_what_it_needs(package: Path) -> None:
+    fields = run("dpkg-deb", "--field", str(package), "Package", "Version", "Depends").stdout
+    version = re.search(r'^version = "(.+)"', (REPOSITORY / "pyproject.toml").read_text(), re.MULTILINE)
+    assert version and f"Package: cni-veth\nVersion: {version[1]}\n" in fields
+    assert re.search(r"^Depends: libc6 \(>= 2\.\d+\)$", fields, re.MULTILINE)
+
+
+def test_installed_again_and_removed(package: Path, tmp_path: Path) -> None:
+    script = """
+    mkdir -p /opt/cni/bin && echo another >/opt/cni/bin/loopback
+    dpkg --install /cni-veth.deb >/dev/null
+    readlink /opt/cni/bin/cni-veth && ls /etc/cni/net.d
+    dpkg --install /cni-veth.deb >/dev/null
+    readlink /opt/cni/bin/cni-veth
+    dpkg --verify cni-veth
+    dpkg --remove cni-veth >/dev/null
+    find /opt/cni /etc/cni /usr/lib/cni-veth ! -type d 2>/dev/null || true
+    cat /opt/cni/bin/loopback
+    """
+    first, sample, again, *left = on_a_system(package, tmp_path, script)
+    assert first == again and re.fullmatch(r"\.\./cni-veth-[\d.]+-[0-9a-f]{12}/launcher", first)
+    assert sample == "10-cni-veth.conflist"
+    assert left == ["/opt/cni/bin/loopback", "another"]
+
+
+def test_a_configured_node_keeps_its_network(package: Path, tmp_path: Path) -> None:
+    before = "mkdir -p /etc/cni/net.d; touch /etc/cni/net.d/5.conf; "
+    script = before + "dpkg --install /cni-veth.deb >/dev/null; ls /etc/cni/net.d"
+    assert on_a_system(package, tmp_path, script) == ["5.conf"]
+
+
+def test_a_pod_gets_its_address_from_it(package: Path, tmp_path: Path) -> None:
+    with Node() as node:
+        pod = node.pod()
+        variables = f"CNI_CONTAINERID=c1 CNI_IFNAME=eth0 CNI_PATH=/opt/cni/bin CNI_NETNS={pod.path} CNI_VETH_SOCKET="
+        conf = json.dumps({**node.network("10.7.0.0/24"), "isGateway": True})
+        script = f"""
+        dpkg --install /cni-veth.deb >/dev/null
+        export {variables}
+        echo '{conf}' | CNI_COMMAND=ADD /opt/cni/bin/cni-veth | tr -d ' \\n'
+        """
+        [result] = on_a_system(package, tmp_path, script, node)
+        assert [ip["address"] for ip in json.loads(result)["ips"]] == ["10.7.0.2/24"]
+        assert pod.addresses("eth0") == ["10.7.0.2/24"] and pod.reaches("10.7.0.1")
