@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.captures.capture import CLIENTS, Call, calls, living
+from tests.captures.capture import CLIENTS, calls, living
 from tests.captures.replay import Replay
 from tests.world import Node
 

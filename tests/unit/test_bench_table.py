@@ -66,7 +66,7 @@ def test_bars_that_do_not_hold_are_named() -> None:
 
 def test_beside_other_pods_a_row_is_held_against_the_one_with_none() -> None:
     lines = tables(invented())
-    assert _row(lines, "ADD, 5,000 pods", SERVER)[6:] == ["1.50", "1.50 to 1.50", "≤ 1.3", "NOT held"]
+    assert _row(lines, "ADD, 5,000 pods", SERVER)[6:] == ["1.50", "1.50 to 1.50", "≤ 1.3 of its own", "NOT held"]
     assert _row(lines, "ADD, 0 pods", SERVER)[6:] == ["", "", "", ""]
 
 
@@ -74,7 +74,7 @@ def test_what_was_not_measured_is_neither_told_nor_missed() -> None:
     run = Run("a machine", [0.001])
     run.add(Key("latency", "ADD", "IPv4"), SERVER, 0.002)
     assert missed(run) == []
-    assert verdict(run) == "Bars: 0 held, 0 not held, 27 not measured."
+    assert verdict(run) == "Bars: 0 held, 0 not held, 36 not measured."
     assert not any("leases" in line for line in tables(run))
     assert _row(tables(run), "ADD IPv4", SERVER)[6:] == ["", "", "", ""]
 
