@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from cni import address
 from cni.conf import Section
-from cni.errors import InvalidConfig
 from cni.request import Request
 from cni.stderr import tell
 from cni_veth.conf import VethConf
@@ -84,7 +83,7 @@ def _cidr(section: Section, key: str, text: str) -> str:
     try:
         packed = None if "/" in text else address.pack(text)
         return subnet(text if packed is None else f"{text}/{len(packed) * 8}")
-    except (ValueError, InvalidConfig):
+    except ValueError:
         raise section.error(
             key, f"{text!r} is no network such as 10.0.0.0/8", "list CIDRs that need no masquerade"
         ) from None
@@ -93,16 +92,20 @@ def _cidr(section: Section, key: str, text: str) -> str:
 def ranges(section: Section) -> list[str]:
     """The subnets that the network gives to its pods, as far as its IPAM section tells in host-local's way. What cannot
     be read is the IPAM plugin's to refuse."""
-    found: list[object] = [section.open_section("ipam").raw("subnet")]
-    for keys in (section.open_section("ipam").raw("ranges"), section.open_section("runtimeConfig").raw("ipRanges")):
-        for ranges in keys if isinstance(keys, list) else []:
-            found += (
-                [each.get("subnet") for each in ranges if isinstance(each, dict)] if isinstance(ranges, list) else []
-            )
+    ipam, runtime = section.open_section("ipam"), section.open_section("runtimeConfig")
+    found = [ipam.raw("subnet")]
+    for sets in (ipam.raw("ranges"), runtime.raw("ipRanges")):
+        for listed in _items(sets):
+            found += [each.get("subnet") for each in _items(listed) if isinstance(each, dict)]
     subnets = []
-    for each in found:
+    for text in found:
         try:
-            subnets.append(subnet(each) if isinstance(each, str) else "")
-        except (ValueError, InvalidConfig):
+            if isinstance(text, str):
+                subnets.append(subnet(text))
+        except ValueError:
             continue
-    return [each for each in subnets if each]
+    return subnets
+
+
+def _items(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
