@@ -8,7 +8,8 @@ from tests.packaging.conftest import REPOSITORY
 from tests.packaging.machine import run
 
 TARGETS = {
-    "demo", "test", "check", "build", "install", "uninstall", "bench", "soak", "torture", "conformance", "clean", "help",
+    "demo", "test", "check", "build", "install", "uninstall",
+    "bench", "soak", "torture", "conformance", "clean", "help",
 }  # fmt: skip
 
 
