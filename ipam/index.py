@@ -69,7 +69,7 @@ class Index:
 
     def settle(self, mtime: int) -> None:
         """Write what was added and discarded; current for a network directory of that mtime. Raises OSError."""
-        for key in self._changed:
+        for key in sorted(self._changed):  # in one order, so that every run makes the same calls
             text = self._texts[key]
             if key in self._found:
                 self._found.discard(key)
