@@ -44,6 +44,8 @@ def _put_back(records: Records, environ: dict[str, str]) -> tuple[list[str], int
     netfilter, host = Netfilter(), Socket()
     records.claim()
     missing = attachment.lacking(netfilter, attachment.living(host, records))
+    if not missing:
+        return [], 0
     problems = attachment.restore(netfilter, host, records, environ)
     left = attachment.lacking(netfilter, missing)
     return problems, len(missing) - len(left)

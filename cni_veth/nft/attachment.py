@@ -98,7 +98,8 @@ def living(host: Socket, records: Records) -> list[Record]:
 def lacking(netfilter: Netfilter, listed: list[Record]) -> list[Record]:
     """Those of which the kernel has not everything: one dump, for all of them."""
     has = {(text, element.family, element.set, element.key) for text, element in dump(netfilter)}
-    texts = {name for family in elements.FAMILIES for name in ruleset.present(netfilter, family)}
+    known = {text.name: text for record in listed for text in record.texts}
+    texts = {name for name, text in known.items() if not ruleset.differences(netfilter, [text])}
     found = []
     for record in listed:
         own = elements.comment(record.network, record.owner)

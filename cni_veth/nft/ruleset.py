@@ -101,11 +101,10 @@ def present(netfilter: Netfilter, family: str) -> set[str]:
 
 
 def install(netfilter: Netfilter, texts: list[Text], environ: dict[str, str]) -> None:
-    """Make what is missing, by one nft(8) for each. Raises as `run`."""
+    """Make what is missing or was emptied, by one nft(8) for each. Raises as `run`."""
     for text in texts:
-        found = present(netfilter, text.family)
-        if text.name not in found:
-            run(text.script(found), environ, f"make the rules of {text.kind}")
+        if differences(netfilter, [text]):
+            run(text.script(present(netfilter, text.family)), environ, f"make the rules of {text.kind}")
 
 
 def differences(netfilter: Netfilter, texts: list[Text]) -> list[str]:

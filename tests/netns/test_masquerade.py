@@ -92,8 +92,9 @@ def test_reconcile_puts_back_what_is_missing(node: Node, pod: Pod, plugin: Plugi
     result = plugin.add(conf, pod).succeeded()
     before = ruleset(node)
     command = [str(plugin.executable), "reconcile"]
-    for damage in ("flush ruleset", "delete table inet cni-veth"):
+    for damage in ("flush ruleset", "delete table inet cni-veth", "flush table inet cni-veth"):
         node.run(["nft", damage])
+        plugin.status(conf).failed(51)
         done = node.run(command, env=node.environment)
         assert "1 pods' rules" in done.stderr and done.stdout == ""
         plugin.check(conf, pod, result).succeeded()
