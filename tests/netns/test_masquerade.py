@@ -9,6 +9,7 @@ import pytest
 from cni.versions import SUPPORTED
 from tests.netns.sockets import UDP, answer, server
 from tests.world import Node, Plugin, Pod, Reply
+from tests.world.server import until
 from tests.world.namespace import Namespace
 from tests.world.node import NODE_IPS, OUTSIDE_IPS
 
@@ -207,6 +208,7 @@ def test_a_dead_pods_element_gives_way(node: Node, plugin: Plugin) -> None:
     conf, one, two = network(node), node.pod(), node.pod()
     plugin.add(conf, one).succeeded()
     one.delete()
+    until(lambda: not node.ports())  # the kernel takes the namespace's links away behind our back
     node.run(["sh", "-c", f"rm {node.store}/net/*"])
     result = plugin.add({**conf, "args": {"cni": {"ips": ["10.22.0.2"]}}}, two).succeeded()
     assert result["ips"][0]["address"].startswith("10.22.0.2/")
