@@ -9,9 +9,9 @@ import pytest
 from cni.versions import SUPPORTED
 from tests.netns.sockets import UDP, answer, server
 from tests.world import Node, Plugin, Pod, Reply
-from tests.world.server import until
 from tests.world.namespace import Namespace
 from tests.world.node import NODE_IPS, OUTSIDE_IPS
+from tests.world.server import until
 
 SUBNETS = ("10.22.0.0/16", "fd00:22::/64")
 TABLE = ["nft", "list", "table", "inet", "cni-veth"]
