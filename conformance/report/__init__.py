@@ -155,10 +155,10 @@ def with_stderr(found: Iterable[Finding]) -> Iterator[tuple[Finding, str]]:
     for finding in found:
         step = finding.failure["step"]
         said = [call["stderr"] for call in finding.run.get("calls", []) if call["step"] == step]
-        text = ending(said[0].strip(), TAIL, LINES) if len(said) == 1 else ""
-        is_new = text not in shown and text[-TAIL // 2 :] not in finding.failure["actual"]
+        text = said[0].strip() if len(said) == 1 else ""
+        is_new = text not in shown and text[-60:] not in finding.failure["actual"]
         shown.add(text)
-        yield finding, text if is_new else ""
+        yield finding, ending(text, TAIL, LINES) if is_new else ""
 
 
 def failed_at(found: Iterable[Finding]) -> list[str]:
