@@ -37,7 +37,9 @@ def pair(text: str) -> tuple[str, str]:
 
 def _plugin(made: argparse.ArgumentParser) -> None:
     made.add_argument("--plugin", metavar="PATH", help="the executable to be judged")
-    made.add_argument("--profile", metavar="NAME", help="how to drive it; the plugin's file name if not given")
+    made.add_argument(
+        "--profile", metavar="NAME", help="how to drive it; that of --profile-file, or the plugin's file name"
+    )
     _many(made, "--profile-file", "FILE", "a profile of your own")
     _many(made, "--cni-path", "DIR", "where delegates are; the plugin's own directory always is")
     _many(made, "--env", "NAME=VALUE", "a further variable for the plugin; directories that it names stay writable")
@@ -61,7 +63,7 @@ def _choice(made: argparse.ArgumentParser) -> None:
     made.add_argument("--jobs", metavar="N", type=_positive, default=jobs, help="cases at once (%(default)s)")
     made.add_argument("--seed", metavar="N", type=int, default=1, help="of the cases that roll dice (%(default)s)")
     made.add_argument("--list", action="store_true", help="the cases, with what does not apply, and no run")
-    made.add_argument("--list-profiles", action="store_true")
+    made.add_argument("--list-profiles", action="store_true", help="the profiles, with what they are for")
 
 
 def _reports(made: argparse.ArgumentParser) -> None:

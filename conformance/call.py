@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance import descendants
+from conformance.excerpt import ending, short
 from conformance.pipes import CAP, Pipes
 
 LIMIT = 20.0
@@ -74,8 +75,8 @@ class Outcome:
             how = f"ended by signal {-self.exit} ({signal.strsignal(-self.exit)})"
         else:
             how = f"exit {self.exit}"
-        out = " ".join(self.stdout[:8000].split())
-        return f"{how}: {out[:400]}" if out else how
+        out = " ".join(self.stdout.split())
+        return f"{how}: {short(out, 400)}" if out else how
 
     def record(self) -> dict[str, Any]:
         """For the result document."""
@@ -83,8 +84,8 @@ class Outcome:
             "verb": self.verb,
             "exit": self.exit,
             "seconds": round(self.seconds, 4),
-            "stdout": self.stdout[:8000],
-            "stderr": self.stderr[:8000],
+            "stdout": short(self.stdout, 8000),
+            "stderr": ending(self.stderr, 8000),
         }
 
 

@@ -3,13 +3,14 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from conformance import arguments, data, results, session
 from conformance.arguments import Unusable
 from conformance.report import FORMATS
 from conformance.report.files import Reports
+from conformance.report.terminal import silence
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -19,10 +20,9 @@ def main(words: Sequence[str] | None = None) -> int:
         if options.compare:
             return _compare(options)
         known = data.load([Path(path) for path in options.profile_file])
-        if options.list_profiles:
-            print("\n".join(f"{name:12} {profile['kind']}" for name, profile in sorted(known.profiles.items())))
-            return 0
-        return _list(known, options) if options.list else _judge(known, options)
+        if options.list_profiles or options.list:
+            return _print(_profiles(known) if options.list_profiles else _cases(known, options))
+        return _judge(known, options)
     except (Unusable, data.BadData, results.NotResults, OSError) as error:
         print(f"cni-conformance: {error}", file=sys.stderr)
     except KeyboardInterrupt:
@@ -43,9 +43,22 @@ def _judge(known: data.Data, options: argparse.Namespace) -> int:
     return int(document["verdict"]) or (2 if problems else 0)
 
 
-def _list(known: data.Data, options: argparse.Namespace) -> int:
-    for plan in session.plans(known, session.setting(known, options), data.VERSIONS, options):
-        print(f"{plan.name:50} {','.join(plan.proves):20} {f'n/a: {plan.na}' if plan.na else plan.case.spec['title']}")
+def _profiles(known: data.Data) -> Iterator[str]:
+    for name, profile in sorted(known.profiles.items()):
+        yield f"{name:12} {profile['kind']:8} {profile.get('note', '')}".rstrip()
+
+
+def _cases(known: data.Data, options: argparse.Namespace) -> Iterator[str]:
+    for plan in session.plans(known, session.profile(known, options), data.VERSIONS, options):
+        yield f"{plan.name:50} {','.join(plan.proves):20} {f'n/a: {plan.na}' if plan.na else plan.case.spec['title']}"
+
+
+def _print(lines: Iterable[str]) -> int:
+    """A reader that has seen enough (head) is no failure."""
+    try:
+        print("\n".join(lines), flush=True)
+    except BrokenPipeError:
+        silence(sys.stdout)
     return 0
 
 
@@ -58,7 +71,11 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _paths(options: argparse.Namespace) -> dict[str, str]:
-    return {name: path for name in FORMATS if (path := getattr(options, name))}
+    """Raises Unusable where two would be mixed on standard output."""
+    paths = {name: path for name in FORMATS if (path := getattr(options, name))}
+    if len(mixed := [f"--{name} -" for name, path in paths.items() if path == "-"]) > 1:
+        raise Unusable(f"{' and '.join(mixed)}: standard output takes one report")
+    return paths
 
 
 def _told(problems: Sequence[str]) -> bool:

@@ -6,10 +6,10 @@ def short(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text) - limit} more)"
 
 
-def ending(text: str, limit: int) -> str:
-    """The last `limit` characters at most, from the beginning of a line where there is one, and how many are before."""
-    if len(text) <= limit:
-        return text
-    rest = text[-limit:]
-    rest = rest.partition("\n")[2] or rest
-    return f"({len(text) - len(rest)} before) …{rest}"
+def ending(text: str, limit: int, lines: int = 0) -> str:
+    """The last `limit` characters at most, of `lines` lines where that is given, and how many more are before them."""
+    rest = "\n".join(text.splitlines()[-lines:]) if lines else text
+    if len(rest) > limit:
+        rest = rest[-limit:]
+        rest = rest.partition("\n")[2] or rest
+    return rest if len(rest) == len(text) else f"({len(text) - len(rest)} more) …{rest}"

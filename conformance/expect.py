@@ -7,6 +7,7 @@ from typing import Any
 
 from conformance import data, recorder, state, subset
 from conformance.call import Outcome
+from conformance.excerpt import ending, short
 from conformance.kernel import Picture
 
 _CRASH = re.compile(r"^(Traceback \(most recent call last\):|panic: |goroutine \d+ \[|thread '.*' panicked at )", re.M)
@@ -46,7 +47,11 @@ def always(outcome: Outcome, version: str) -> Iterator[Complaint]:
     elif outcome.exit < 0:
         yield Complaint("an end of its own", outcome.as_text(), ("ERR-1",))
     elif outcome.exit > 0 and data.in_range(version, ">=1.0.0") and (crash := _CRASH.search(outcome.stderr)):
-        yield Complaint(f"an error told, no crash ({crash[1].strip()!r} on stderr)", outcome.stderr[-600:], ("ERR-3",))
+        yield Complaint(
+            f"an error told, no crash ({crash[1].strip()!r} on stderr)",
+            ending(outcome.stderr.rstrip(), 600),
+            ("ERR-3",),
+        )
     try:
         documents = outcome.documents()
     except ValueError as error:
@@ -67,7 +72,7 @@ def judge(expect: Mapping[str, Any], outcome: Outcome, scene: Scene) -> Iterator
         yield from _stdout(expect["stdout"], outcome, may_fail=expect.get("exit") != 0)
     for words in expect.get("stderr", []):
         if words not in outcome.stderr:
-            yield Complaint(f"{words!r} on stderr", repr(outcome.stderr[:600]))
+            yield Complaint(f"{words!r} on stderr", repr(ending(outcome.stderr, 600)))
     if "result" in expect and outcome.exit == 0:
         yield from _result(expect["result"], outcome, scene)
     if "document" in expect:
@@ -173,4 +178,4 @@ def _unchanged(expect: Mapping[str, Any], scene: Scene) -> Iterator[Complaint]:
         (expect.get("unchanged but", {}).get("since"), expect.get("unchanged but", {}).get("except", [])),
     ):
         if since and (lines := scene.changes(since, stays)):
-            yield Complaint(f"everything as at {since!r}", "; ".join(lines)[:1500])
+            yield Complaint(f"everything as at {since!r}", short("; ".join(lines), 1500))

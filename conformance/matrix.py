@@ -118,7 +118,8 @@ def _asks_for_rig(step: Mapping[str, Any], has_result: bool) -> bool:
     if "call" not in step:
         return "remember" not in step
     expect = step.get("expect", {})
-    may_fail = expect.get("exit") in ("error", "any") or bool({"code", "mentions"} & expect.keys())
+    is_told = bool({"code", "mentions"} & expect.keys())
+    may_fail = expect.get("exit", "error" if is_told else 0) in (("error",) if is_told else ("error", "any"))
     is_attached = step["call"] in ("ADD", "CHECK", "DEL")
     return bool({"pod", "node"} & expect.keys()) or (is_attached and not may_fail and not has_result)
 

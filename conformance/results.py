@@ -24,6 +24,10 @@ LEVELS = ("must", "should", "may")
 VERDICTS = ("fail", "broken", "waived", "pass", "na")
 
 
+INTERRUPTED = "not judged: the session was interrupted"
+"""Reason of a run that was not played."""
+
+
 class NotResults(ValueError):
     """A file that is no result document of this format; the text says which file and why."""
 
@@ -100,6 +104,7 @@ def build(
         "started": started,
         "seconds": round(seconds, 3),
         "machine": f"{os.uname().sysname} {os.uname().release} {os.uname().machine}",
+        "strict": strict,
         "verdict": exit_code(runs, strict),
         "coverage": coverage(requirements, judged),
         "score": score(runs),
@@ -122,11 +127,13 @@ def link(requirement: Mapping[str, Any], documents: Sequence[Mapping[str, Any]] 
 
 
 def exit_code(runs: Sequence[Run], strict: str = "must") -> int:
-    """0 all held, 1 something of level `strict` or above failed, 2 the harness broke or nothing was judged."""
+    """0 all held, 1 something of level `strict` or above failed, 2 nothing was judged, or not all: it broke or was
+    interrupted."""
     counts = LEVELS[: LEVELS.index(strict) + 1]
     if any(run["verdict"] == "fail" and run["level"] in counts for run in runs):
         return 1
-    if any(run["verdict"] == "broken" for run in runs) or all(run["verdict"] == "na" for run in runs):
+    has_end = not any(run["verdict"] == "broken" or run.get("reason") == INTERRUPTED for run in runs)
+    if not has_end or all(run["verdict"] == "na" for run in runs):
         return 2
     return 0
 
@@ -149,7 +156,8 @@ def _held(requirement: str, run: Run) -> str:
     named = [failure for failure in run["failures"] if requirement in failure["proves"]]
     if run["verdict"] in ("fail", "waived") and named:
         return "waived" if all("waived" in failure for failure in named) else "fail"
-    if requirement not in run["proves"] or run["verdict"] in ("fail", "waived"):
+    is_unplayed = run["verdict"] == "na" and run.get("reason", "").startswith("not judged: ")
+    if requirement not in run["proves"] or run["verdict"] in ("fail", "waived") or is_unplayed:
         return ""
     return str(run["verdict"])
 

@@ -47,11 +47,12 @@ def _of_profile(profile: Mapping[str, Any], session: Data, requirements: set[str
     if not {"name", "type"} <= profile.get("config", {}).keys() or "kind" not in profile:
         yield "kind, config.name and config.type are needed"
     asked = {need for case in session.cases for key in ("needs", "without") for need in case.spec.get(key, [])}
-    for kind, words, known in (
-        ("feature", profile.get("features", []), {*data.FEATURES, *asked}),
-        ("capability", profile.get("capabilities", {}), {*data.CAPABILITIES, *asked}),
+    for kind, key, known in (
+        ("feature", "features", data.FEATURES),
+        ("capability", "capabilities", data.CAPABILITIES),
     ):
-        yield from (f"no {kind} {word}; there are {', '.join(sorted(known))}" for word in words if word not in known)
+        unknown = [word for word in profile.get(key, []) if word not in {*known, *asked}]
+        yield from (f"no {kind} {word}; there are {', '.join(known)}" for word in unknown)
     for waiver in profile.get("waivers", []):
         if waiver["requirement"] not in requirements:
             yield f"a waiver for {waiver['requirement']}, which is no requirement"

@@ -212,6 +212,7 @@ def play(setting: Setting, plan: Plan, binding: Binding) -> dict[str, Any]:
         "failures": failures,
         "calls": player.records if failures else [],
         **({"hung": True} if player.is_hung else {}),
+        **({"attached": True} if player.inputs.attached else {}),
     }
 
 

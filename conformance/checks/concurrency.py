@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from conformance import expect, state
 from conformance.call import Outcome
+from conformance.excerpt import short
 from conformance.expect import Complaint
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def check(player: "Player", pods: int = 64) -> Iterator[Complaint]:
     deleted = _all(player, "DEL", numbers)
     yield from _failures(player, deleted)
     if lines := player.changes(before, ["stays"]):
-        yield Complaint(f"nothing left after {pods} DELs", "; ".join(lines)[:1500], ("DEL-1",))
+        yield Complaint(f"nothing left after {pods} DELs", short("; ".join(lines), 1500), ("DEL-1",))
 
 
 def _all(player: "Player", verb: str, numbers: range) -> list[Outcome]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from conformance import data, expect
 from conformance.call import Outcome, run
+from conformance.excerpt import short
 from conformance.expect import Complaint
 from conformance.kernel import Entry
 
@@ -73,7 +74,7 @@ def check(player: "Player", rounds: int = 24, seed: int = 0) -> Iterator[Complai
         env, stdin = _mutated(player, dice)
         for complaint in _round(player, before, env, stdin):
             told = {name: env[name] for name in _VARIABLES if name in env}
-            given = f"(round {number}, seed {rolled}, {json.dumps(told)}, stdin {stdin[:1500]!r})"
+            given = f"(round {number}, seed {rolled}, {json.dumps(told)}, stdin {short(stdin, 1500)!r})"
             yield Complaint(complaint.expected, f"{complaint.actual} {given}", complaint.proves)
             return
 
@@ -86,7 +87,7 @@ def _round(player: "Player", before: dict[Entry, str], env: dict[str, str], stdi
         return
     player.call({"call": "DEL", "prevResult": "none"})
     if lines := _left(player, before):
-        yield Complaint("nothing left after DEL", "; ".join(lines)[:1000], ("DEL-1",))
+        yield Complaint("nothing left after DEL", short("; ".join(lines), 1000), ("DEL-1",))
 
 
 def _form(outcome: Outcome, player: "Player") -> Iterator[Complaint]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from conformance.excerpt import short
 from conformance.expect import Complaint
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def _kill(player: "Player", before: dict[tuple[str, str, str, str], str], after:
             yield Complaint(f"{step['call']} succeeds {then}", outcome.as_text())
             return
         if step["call"] == "DEL" and (lines := _left(player, before)):
-            yield Complaint("nothing left after DEL", "; ".join(lines)[:1500], ("DEL-1",))
+            yield Complaint("nothing left after DEL", short("; ".join(lines), 1500), ("DEL-1",))
             return
 
 

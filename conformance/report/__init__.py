@@ -5,14 +5,14 @@ What a plugin printed is hostile: each format escapes all text of a document, an
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 from conformance.excerpt import ending as ending
 from conformance.excerpt import short as short
-from conformance.results import LEVELS, VERDICTS, Document
+from conformance.results import INTERRUPTED, LEVELS, VERDICTS, Document
 
 FORMATS = ("json", "junit", "markdown", "html", "badge")
 SEVERAL = ("markdown", "html")  # the formats that show several documents side by side
@@ -62,6 +62,11 @@ def versions(documents: Iterable[Document]) -> list[str]:
     return sorted({run["version"] for document in documents for run in document["runs"]}, key=order)
 
 
+def judged_versions(document: Document) -> list[str]:
+    """The versions at which a case was judged: neither those that the plugin does not list nor those left out."""
+    return sorted({run["version"] for run in document["runs"] if run["verdict"] != "na"}, key=order)
+
+
 def worst(verdicts: Iterable[str]) -> str:
     """The one verdict for several: fail before broken, waived, pass, na."""
     found = set(verdicts)
@@ -88,17 +93,27 @@ def held(document: Document, level: str) -> tuple[int, int]:
     return counts["pass"], sum(counts[verdict] for verdict in ("pass", "fail", "broken", "waived"))
 
 
+def covered(document: Document, level: str) -> str:
+    """How many requirements of the level, of those that can be told from outside, were judged in this session."""
+    return "{covered} of {observable} observable judged".format(**document["coverage"][level])
+
+
 def conclusion(document: Document) -> str:
     """The verdict in a sentence."""
     good, judged = held(document, "must")
+    counts = [(tally(document, level)["fail"], level.upper()) for level in LEVELS]
+    failed = " and ".join(f"{count} {level}" for count, level in counts if count)
     if document["verdict"] == 1 and not tally(document, "must")["fail"]:
-        failed = [(tally(document, level)["fail"], level.upper()) for level in LEVELS]
-        return f"FAILED: {' and '.join(f'{count} {level}' for count, level in failed if count)} failed, no MUST"
+        return f"FAILED: {failed} failed, no MUST"
     if document["verdict"] == 1:
         return f"FAILED: {good} of {judged} MUSTs hold"
     if document["verdict"] == 2:
-        return "NOT JUDGED: the harness broke, or no case applied"
-    return f"PASSED: {good} of {judged} MUSTs hold" + (", the others are waived" if good < judged else "")
+        is_interrupted = any(run.get("reason") == INTERRUPTED for run in document["runs"])
+        return f"NOT JUDGED: {'interrupted' if is_interrupted else 'the harness broke, or no case applied'}"
+    rest = f"; {failed} failed" if failed else ""
+    if not judged:
+        return f"NO MUST JUDGED{rest}"
+    return f"PASSED: {good} of {judged} MUSTs hold" + (", the others are waived" if good < judged else "") + rest
 
 
 VOLATILE = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}|\bveth\w+|\d+")
@@ -129,6 +144,21 @@ def findings(document: Document) -> dict[str, list[Finding]]:
                     finding.versions.append(run["version"])
     steps = ((case, sorted(some.values(), key=lambda one: one.failure["step"])) for case, some in found.items())
     return {case: some for case, some in steps if some}
+
+
+TAIL, LINES = 600, 8  # characters and lines of what a plugin said on stderr, at its end
+
+
+def with_stderr(found: Iterable[Finding]) -> Iterator[tuple[Finding, str]]:
+    """Each with what the plugin said last on stderr in the one call of the step; empty where that is shown already."""
+    shown: set[str] = set()
+    for finding in found:
+        step = finding.failure["step"]
+        said = [call["stderr"] for call in finding.run.get("calls", []) if call["step"] == step]
+        text = said[0].strip() if len(said) == 1 else ""
+        is_new = text not in shown and text[-60:] not in finding.failure["actual"]
+        shown.add(text)
+        yield finding, ending(text, TAIL, LINES) if is_new else ""
 
 
 def failed_at(found: Iterable[Finding]) -> list[str]:
@@ -178,3 +208,10 @@ def stopped(document: Document) -> str:
     told = (run.get("reason", "") for run in document["runs"] if run["verdict"] == "na")
     found = Counter(reason for reason in told if reason.startswith("not judged: "))
     return "; ".join(f"{line(reason)} ({n} run{'s' * (n > 1)})" for reason, n in found.items())
+
+
+def unlisted(document: Document) -> str:
+    """Where the plugin does not say which versions it supports; empty if it does."""
+    if document["plugin"]["versions"] or not judged_versions(document):
+        return ""
+    return "VERSION was not answered by a list of versions: the plugin was judged at all of them"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from conformance.report import held, tally, versions
+from conformance.report import held, judged_versions, tally
 from conformance.results import Document
 
 GREEN, RED, AMBER, GREY = "#2e7d32", "#c62828", "#9a6700", "#6a6a6a"
@@ -26,7 +26,7 @@ def render(documents: Sequence[Document]) -> str:
     """The SVG of the one document: green all hold, red one failed, amber one is waived or broken, grey none judged."""
     (document,) = documents
     good, judged = held(document, "must")
-    left = " ".join(["CNI", *versions([document])[-1:]])
+    left = " ".join(["CNI", *judged_versions(document)[-1:]])
     right = f"{good}/{judged} MUST" if judged else "not judged"
     colour = GREY if not judged else RED if tally(document, "must")["fail"] else GREEN if good == judged else AMBER
     t1, t2 = len(left) * WIDTH, len(right) * WIDTH

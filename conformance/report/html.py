@@ -10,15 +10,17 @@ from conformance.report import (
     WORD,
     absent,
     conclusion,
+    covered,
     findings,
     held,
+    judged_versions,
     line,
     name,
     reasons,
     short,
     stopped,
     tally,
-    versions,
+    unlisted,
 )
 from conformance.report.html_cases import failures, linked, matrix
 from conformance.report.markup import Markup, join, tag
@@ -75,7 +77,7 @@ def _card(document: Document) -> Markup:
         ("plugin", plugin["path"]),
         ("profile", plugin["profile"]),
         ("sha256", plugin["sha256"][:16]),
-        ("versions", " ".join(versions([document])) or "none"),
+        ("versions", " ".join(judged_versions(document)) or "none"),
         ("judged", f"{document['started']}, {document['seconds']:.1f} s"),
         ("machine", document["machine"]),
     ]
@@ -85,7 +87,7 @@ def _card(document: Document) -> Markup:
         tag("p", f"{SIGN[verdict]} {conclusion(document)}", class_=f"verdict {verdict}"),
         tag("p", early, class_="verdict broken") if (early := stopped(document)) else None,
         tag("div", [_score(document, level) for level in LEVELS], class_="scores"),
-        tag("p", tag("small", left_out)) if (left_out := absent(document)) else None,
+        [tag("p", tag("small", told)) for told in (absent(document), unlisted(document)) if told],
         tag("dl", [join(tag("dt", key), tag("dd", line(value))) for key, value in facts]),
     )
 
@@ -96,8 +98,7 @@ def _score(document: Document, level: str) -> Markup:
     shown = [verdict for verdict in ("pass", "fail", "broken", "waived") if count[verdict]]
     bar = tag("div", [tag("i", class_=verdict, style=f"flex:{count[verdict]}") for verdict in shown], class_="bar")
     others = [f"{count[verdict]} {WORD[verdict]}" for verdict in ("fail", "broken", "waived") if count[verdict]]
-    cover = document["coverage"][level]
-    others.append(f"{cover['covered']} of {cover['observable']} observable judged")
+    others.append(covered(document, level))
     return tag("div", tag("b", f"{good}/{judged}"), f" {level.upper()}", bar, tag("small", ", ".join(others)))
 
 

@@ -12,6 +12,7 @@ from conformance.report import (
     conclusion,
     findings,
     held,
+    judged_versions,
     line,
     name,
     plain,
@@ -19,7 +20,9 @@ from conformance.report import (
     short,
     stopped,
     tally,
+    unlisted,
     versions,
+    with_stderr,
     worst,
 )
 from conformance.results import LEVELS, Document
@@ -87,13 +90,15 @@ def _several(documents: Sequence[Document]) -> list[str]:
 
 
 def _left_out(document: Document) -> list[str]:
-    return [part for told in (absent(document), stopped(document)) if told for part in (text(told), "")]
+    return [
+        part for told in (absent(document), unlisted(document), stopped(document)) if told for part in (text(told), "")
+    ]
 
 
 def _scores(documents: Sequence[Document]) -> list[str]:
     rows = []
     for document in documents:
-        row = [text(name(document)), " ".join(versions([document])) or "none"]
+        row = [text(name(document)), " ".join(judged_versions(document)) or "none"]
         for level in LEVELS:
             good, judged = held(document, level)
             count = tally(document, level)
@@ -115,7 +120,7 @@ def _failures(document: Document, mark: str) -> list[str]:
         for proved in dict.fromkeys(proved for finding in some for proved in finding.failure["proves"]):
             entry = known.get(proved, {"level": "", "text": "", "anchor": ""})
             lines += [f"- {_linked(proved, entry['anchor'])} {entry['level'].upper()}: {text(entry['text'])}"]
-        story = "\n\n".join(_story(finding) for finding in some)
+        story = "\n\n".join(_story(finding, said) for finding, said in with_stderr(some))
         story += f"\n\nreplay   {line(some[-1].run.get('replay', ''))}"
         fence = "`" * max([3, *(len(ticks) + 1 for ticks in re.findall("`+", story))])
         lines += ["", f"{fence}text", story, fence, ""]
@@ -127,11 +132,11 @@ def _linked(proved: str, anchor: str) -> str:
     return f"[{text(proved)}]({anchor})" if re.fullmatch(r"https://[\w./#-]+", anchor) else text(proved)
 
 
-def _story(finding: Finding) -> str:
+def _story(finding: Finding, said: str) -> str:
     failure = finding.failure
     return f"""step {failure["step"]}, {line(failure["what"])}, at {" ".join(finding.versions)}
 expected {plain(short(failure["expected"], LONG))}
-actual   {plain(short(failure["actual"], LONG))}"""
+actual   {plain(short(failure["actual"], LONG))}{f"{chr(10)}stderr   {plain(said)}" if said else ""}"""
 
 
 def _asides(document: Document) -> list[str]:

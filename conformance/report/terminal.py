@@ -18,6 +18,7 @@ from conformance.report import (
     absent,
     areas,
     conclusion,
+    covered,
     failed_at,
     findings,
     held,
@@ -28,7 +29,9 @@ from conformance.report import (
     short,
     stopped,
     tally,
+    unlisted,
     versions,
+    with_stderr,
     worst,
 )
 from conformance.results import LEVELS, Document, Run
@@ -53,6 +56,8 @@ class Terminal:
         self.by_area: dict[str, Counter[str]] = {area: Counter() for area in planned}
         self.running: dict[str, None] = {}
         self.drawn = 0.0
+        self.no_add = ""
+        """A run that failed at its ADD, where no ADD of the session succeeded."""
 
     def started(self, run: str) -> None:
         """`run` ("case@version") is being played."""
@@ -126,12 +131,12 @@ class Terminal:
         self._wrapped("  ", line(run["title"]))
         known = {entry["id"]: entry for entry in document["requirements"]}
         named: list[str] = []
-        for finding in found[:MANY]:
+        for finding, said in with_stderr(found[:MANY]):
             if finding.failure["proves"] != named:
                 named = finding.failure["proves"]
                 for proved in named:
                     self._clause(known.get(proved, {"id": proved, "level": finding.failure["level"]}))
-            self._finding(finding, finding.versions != at)
+            self._finding(finding, said, finding.versions != at)
         if len(found) > MANY:
             self._write(f"  and {len(found) - MANY} more\n")
         self._write(f"  replay   {line(run.get('replay', ''))}\n")
@@ -141,24 +146,29 @@ class Terminal:
         if entry.get("anchor"):
             self._write(self._paint("dim", f"    {line(entry['anchor'])}") + "\n")
 
-    def _finding(self, finding: Finding, with_versions: bool) -> None:
+    def _finding(self, finding: Finding, said: str, with_versions: bool) -> None:
         failure = finding.failure
         at = self._paint("dim", f"  at {' '.join(finding.versions)}") if with_versions else ""
         self._write(f"  step {failure['step']}, {line(failure['what'])}{at}\n")
         self._wrapped("    expected ", plain(short(failure["expected"], LONG)))
         self._wrapped("    actual   ", plain(short(failure["actual"], LONG)))
+        if said:
+            self._wrapped("    stderr   ", plain(said))
 
     def _conclusion(self, document: Document) -> None:
         self._write("\n")
         for level in LEVELS:
             good, judged = held(document, level)
-            cover, count = document["coverage"][level], tally(document, level)
+            count = tally(document, level)
             parts = [f"{good} of {judged} judged hold"]
             parts += [f"{count[v]} {WORD[v]}" for v in ("fail", "broken", "waived", "na") if count[v]]
-            missing = f"{len(cover['missing'])} of {cover['observable']} observable not judged"
-            self._wrapped(f"{level.upper():<7}", f"{', '.join(parts)}; {missing}")
+            self._wrapped(f"{level.upper():<7}", f"{', '.join(parts)}; {covered(document, level)}")
         if left_out := absent(document):
             self._wrapped("CASES  ", left_out)
+        if judged_blindly := unlisted(document):
+            self._wrapped("NOTE   ", judged_blindly)
+        if self.no_add:
+            self._wrapped("HINT   ", f"every ADD failed; begin with {line(self.no_add)}: most cases need one")
         if early := stopped(document):
             self._write(self._paint("broken", early.upper()) + "\n")
         verdict = ("pass", "fail", "broken")[document["verdict"]]
@@ -181,8 +191,18 @@ class Terminal:
     def _write(self, text: str) -> None:
         """In the stream's own encoding, with `?` for what it cannot say."""
         encoding = self.stream.encoding or "utf-8"
-        self.stream.write(text.encode(encoding, "replace").decode(encoding))
-        self.stream.flush()
+        try:
+            self.stream.write(text.encode(encoding, "replace").decode(encoding))
+            self.stream.flush()
+        except BrokenPipeError:
+            silence(self.stream)
+
+
+def silence(stream: TextIO) -> None:
+    """Nobody reads it any more: what is written to it, and what is left in its buffer, goes nowhere."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, stream.fileno())
+    os.close(null)
 
 
 def _by_version(document: Document, area: str) -> dict[str, Counter[str]]:

@@ -71,7 +71,7 @@ def test_the_summary_has_the_table_each_failure_and_the_conclusion() -> None:
         assert part in failed
     assert "BROKEN the world could not be made\n  del-hang" in text
     assert "WAIVED there is no GC by design\n  gc-error" in text
-    assert "MUST   1 of 2 judged hold, 1 failed; 1 of 3 observable not judged" in text
+    assert "MUST   1 of 2 judged hold, 1 failed; 2 of 3 observable judged" in text
     assert text.endswith("FAILED: 1 of 2 MUSTs hold\n")
 
 

@@ -68,9 +68,13 @@ def test_conclusions() -> None:
     assert report.conclusion(document(waived)) == "PASSED: 0 of 1 MUSTs hold, the others are waived"
     assert report.conclusion(mixed()) == "FAILED: 1 of 2 MUSTs hold"
     should = document(run("gc-a", "GC-1", failures=[failure("GC-1")]))
-    assert report.conclusion(should) == "PASSED: 0 of 0 MUSTs hold"
+    assert report.conclusion(should) == "NO MUST JUDGED; 1 SHOULD failed"
+    both = document(run("add-a", "ADD-1"), run("gc-a", "GC-1", failures=[failure("GC-1")]))
+    assert report.conclusion(both) == "PASSED: 1 of 1 MUSTs hold; 1 SHOULD failed"
     assert report.conclusion(should | {"verdict": 1}) == "FAILED: 1 SHOULD failed, no MUST"
     assert report.conclusion(document()) == "NOT JUDGED: the harness broke, or no case applied"
+    unplayed = run("add-c", "ADD-1", verdict="na", reason=results.INTERRUPTED)
+    assert report.conclusion(document(run("add-a", "ADD-1"), unplayed)) == "NOT JUDGED: interrupted"
 
 
 def test_json_is_the_document() -> None:
@@ -161,6 +165,49 @@ def test_the_badge_counts_the_musts_of_the_newest_version() -> None:
     assert "#c62828" in bad
     assert "not judged" in report.render("badge", [document()])
     assert "url(http" not in good and "@import" not in good
+
+
+@pytest.mark.parametrize("kind", ["badge", "html", "markdown"])
+def test_versions_are_those_that_were_judged(kind: str) -> None:
+    na = run("add-a", "ADD-1", verdict="na", reason="the plugin does not list version 1.1.0")
+    text = report.render(kind, [document(run("add-a", "ADD-1", version="0.4.0"), na, versions=["0.4.0"])])
+    judged = {"badge": "CNI 0.4.0:", "html": "<dt>versions</dt><dd>0.4.0</dd>", "markdown": "| 0.4.0 | 1/1 |"}
+    assert judged[kind] in text
+
+
+def test_what_a_plugin_said_last_on_stderr_is_shown_once_beside_its_failures() -> None:
+    said = "\n".join(f"line {n}" for n in range(100))
+    call = {"step": 1, "verb": "ADD", "exit": 1, "seconds": 0.1, "stdout": "", "stderr": said}
+    failures = [failure("DEL-3", expected=text) for text in ("one", "two")]
+    text = report.render("markdown", [document(run("del-a", "DEL-3", failures=failures, calls=[call]))])
+    assert re.findall("^stderr .*\n.*", text, re.M) == ["stderr   (726 more) …line 92\nline 93"]
+    assert text.count("line 99\n") == 1
+    crash = [failure("DEL-3", actual=said)]
+    assert "stderr  " not in report.render("markdown", [document(run("d", "DEL-3", failures=crash, calls=[call]))])
+    other = {**call, "step": 2}
+    assert "stderr  " not in report.render("markdown", [document(run("d", "DEL-3", failures=failures, calls=[other]))])
+
+
+def test_endings_are_marked() -> None:
+    assert report.ending("one\ntwo", 7) == "one\ntwo"
+    assert report.ending("one\ntwo", 6) == "(4 more) …two"
+    assert report.ending("one\ntwo", 100, 1) == "(4 more) …two"
+    assert report.ending("abcdef", 2) == "(4 more) …ef"
+
+
+def test_junit_counts_as_failed_what_fails_the_session() -> None:
+    runs = [run("gc-a", "GC-1", failures=[failure("GC-1")]), run("del-a", "DEL-3", failures=[failure("DEL-3")])]
+    for strict, failed, skipped in (("must", 1, 1), ("should", 2, 0)):
+        root = ET.fromstring(report.render("junit", [document(*runs) | {"strict": strict}]))
+        assert sum(int(suite.attrib["failures"]) for suite in root) == failed == len(root.findall(".//failure"))
+        assert sum(int(suite.attrib["skipped"]) for suite in root) == skipped == len(root.findall(".//skipped"))
+
+
+def test_a_plugin_that_lists_no_versions_is_said_to() -> None:
+    for kind in ("markdown", "html"):
+        told = "VERSION was not answered by a list of versions"
+        assert told in report.render(kind, [document(run("add-a", "ADD-1"), versions=[])])
+        assert told not in report.render(kind, [mixed()])
 
 
 def test_hostile_text_is_hostile() -> None:

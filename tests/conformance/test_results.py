@@ -84,6 +84,12 @@ def test_a_passed_run_beats_one_that_does_not_apply() -> None:
     assert verdict_of(document(na, run("del-a", "DEL-3")), "DEL-3") == "pass"
 
 
+def test_a_run_that_was_not_played_says_nothing_of_a_requirement() -> None:
+    made = document(run("del-a", "DEL-3", verdict="na", reason=results.INTERRUPTED), run("add-a", "ADD-1"))
+    assert verdict_of(made, "DEL-3") == "uncovered"
+    assert made["verdict"] == 2
+
+
 def test_exit_codes() -> None:
     good, broken = run("add-a", "ADD-1"), run("add-b", "ADD-1", verdict="broken", reason="r")
     must, should = (run("x-y", name, failures=[failure(name)]) for name in ("ADD-1", "GC-1"))
@@ -93,6 +99,9 @@ def test_exit_codes() -> None:
     assert results.exit_code([good, must]) == 1
     assert results.exit_code([good, broken]) == 2
     assert results.exit_code([must, broken]) == 1
+    unplayed = run("add-c", "ADD-1", verdict="na", reason=results.INTERRUPTED)
+    assert results.exit_code([good, unplayed]) == 2
+    assert results.exit_code([must, unplayed]) == 1
     assert results.exit_code([]) == 2
     assert results.exit_code([run("a-b", "ADD-1", verdict="na", reason="r")]) == 2
 
