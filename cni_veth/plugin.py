@@ -44,7 +44,7 @@ def add(request: Request, deliver: Callable[[Result], None]) -> Result:
         bridge, name = Bridge(host, conf, request), veth.host_name()
         undo.push(bridge.withdraw)
         if ipam is not None:
-            undo.push(ipam.take_back)
+            undo.push(ipam.take_back, last=True)  # an address whose link is still there stays, as in DEL
         undo.push(link.release if link is not None else lambda: veth.discard(name, host))
         master = bridge.ensure()
         if link is not None:

@@ -11,13 +11,16 @@ if TYPE_CHECKING:
 
 
 class Undo:
-    """with Undo() as undo: ... undo.push(step) — an exception runs the steps in reverse."""
+    """with Undo() as undo: ... undo.push(step) — an exception runs the steps in reverse.
+
+    A step that is `last` is left out where one before it failed.
+    """
 
     def __init__(self) -> None:
-        self._steps: list[Callable[[], None]] = []
+        self._steps: list[tuple[Callable[[], None], bool]] = []
 
-    def push(self, step: Callable[[], None]) -> None:
-        self._steps.append(step)
+    def push(self, step: Callable[[], None], last: bool = False) -> None:
+        self._steps.append((step, last))
 
     def __enter__(self) -> Undo:
         return self
@@ -27,9 +30,10 @@ class Undo:
             return
         signals.hold()  # one that came now would break off the step that it finds under way
         failures = Errors()
-        for step in reversed(self._steps):
-            with failures:
-                step()
+        for step, last in reversed(self._steps):
+            if not (last and failures.found):
+                with failures:
+                    step()
         if failures.found and isinstance(error, CNIError):
             left = "; ".join(failure.msg for failure in failures.found)
             error.details = f"{error.details}\nnot undone, DEL will try again: {left}".lstrip()

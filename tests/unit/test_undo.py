@@ -110,3 +110,20 @@ def test_an_os_error_alone_is_999_with_its_text() -> None:
 def test_what_is_no_failure_of_a_step_is_not_collected(error: BaseException) -> None:
     with pytest.raises(type(error)), Errors():
         raise error
+
+
+def test_a_last_step_is_left_out_after_a_failed_one() -> None:
+    for fails, expected in ((True, ["before"]), (False, ["link", "address", "before"])):
+        done: list[str] = []
+
+        def link(fails: bool = fails, done: list[str] = done) -> None:
+            if fails:
+                raise CNIError("the kernel refused")
+            done.append("link")
+
+        with pytest.raises(CNIError), Undo() as undo:
+            undo.push(lambda done=done: done.append("before"))
+            undo.push(lambda done=done: done.append("address"), last=True)
+            undo.push(link)
+            raise CNIError("no")
+        assert done == expected
