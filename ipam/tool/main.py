@@ -113,6 +113,15 @@ def _booted() -> int:
     return int(time.time() - time.clock_gettime(time.CLOCK_BOOTTIME))
 
 
+def _what(text: str) -> str:
+    """`cni-ipam free "$POD"` where the variable is not set means nothing, and least of all everything without a pod."""
+    import argparse
+
+    if not text:
+        raise argparse.ArgumentTypeError("is empty: give an address, a container id or NAMESPACE/POD")
+    return text
+
+
 def _parser() -> ArgumentParser:
     import argparse
 
@@ -136,7 +145,7 @@ def _parser() -> ArgumentParser:
         return commands.add_parser(name, help=text, description=text, parents=[common, *parents])
 
     command("list", "who has what").add_argument("--state", choices=STATES, default="", help="only these")
-    command("show", "all that is known of a lease").add_argument("what", metavar="IP|CONTAINER|NAMESPACE/POD")
+    command("show", "all that is known of a lease").add_argument("what", type=_what, metavar="IP|CONTAINER|NAMESPACE/POD")
     command("stats", "how full the ranges are", conf)
     check = command("verify", "every inconsistency; exit code 1 where one is left", conf, asks)
     check.add_argument("--fix", action="store_true", help="mend what no pod can miss")
@@ -147,7 +156,7 @@ def _parser() -> ArgumentParser:
         help="also those of unknown state, such as host-local's, that are older than this boot: on your word",
     )
     freed = command("free", "remove leases, whoever has them", asks)
-    freed.add_argument("what", nargs="+", metavar="IP|CONTAINER|NAMESPACE/POD")
+    freed.add_argument("what", nargs="+", type=_what, metavar="IP|CONTAINER|NAMESPACE/POD")
     kept = command("reserve", "keep addresses from pods and GC", dry)
     kept.add_argument("ip", nargs="+", metavar="IP")
     kept.add_argument("--note", default="by hand", help="what for")

@@ -71,10 +71,10 @@ class Lease:
         return store.remove_if(self.name, self.content, self.facts)
 
     def is_meant(self, text: str) -> bool:
-        """By its IP, its container id or the beginning of it, or the pod's "namespace/name"."""
+        """By its IP, its container id or the beginning of it, or the pod's "namespace/name"; by "" none is."""
         container = self.owner[0]
         is_prefix = len(text) >= SHORTEST_PREFIX and container.startswith(text)
-        return text in (self.name, container, self.pod) or is_prefix or _ip(text) == self.ip
+        return bool(text) and (text in (self.name, container, self.pod) or is_prefix or _ip(text) == self.ip)
 
 
 class Network:

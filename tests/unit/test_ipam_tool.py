@@ -16,6 +16,7 @@ from ipam import facts
 from ipam.ranges import parse_ip
 from ipam.store import RESERVED
 from ipam.tool import main
+from ipam.tool.network import Network
 from tests.unit import ipam_call
 from tests.unit.ipam_call import Conf
 from tests.unit.ipam_disk import files
@@ -165,6 +166,20 @@ def test_yes_does_not_ask_and_dry_run_does_nothing(tool: Tool, ipam: Conf, netwo
     assert (done.code, done.err) == (0, "")
     assert [lease["ip"] for lease in done.json["removed"]] == ["10.1.2.2"]
     assert list(ipam_call.leases(network)) == ["2001:db8:1::2"]
+
+
+@pytest.mark.parametrize("command", ["free", "show"])
+def test_an_empty_argument_is_wrong_usage_and_means_nothing(
+    tool: Tool, ipam: Conf, network: Path, command: str
+) -> None:
+    """Every lease without a pod's name would be meant, and those without a content."""
+    ipam_call.add(ipam)
+    write(network, "10.1.2.50", b"")
+    before = files(network)
+    done = tool(command, "10.1.2.2", "") if command == "free" else tool(command, "")
+    assert (done.code, done.out, "is empty" in done.err) == (2, "", True)
+    assert files(network) == before
+    assert not any(lease.is_meant("") for lease in Network(str(tool.data_dir), "net1", "").leases())
 
 
 def test_what_means_nothing_is_told_and_the_rest_is_done(tool: Tool, ipam: Conf, network: Path) -> None:
