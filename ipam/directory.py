@@ -79,11 +79,11 @@ class Directory:
         finally:
             os.close(fd)
 
-    def describe(self, name: str, known: Facts) -> None:
-        """Give a file other facts, or, where that cannot be, none."""
+    def describe_anew(self, name: str, known: Facts) -> None:
+        """Give a file that has facts others, or, where that cannot be, none."""
         fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._fd)
         try:
-            if not facts.write(fd, known):
+            if facts.read(fd) is not None and not facts.write(fd, known):
                 facts.remove(fd)
         finally:
             os.close(fd)

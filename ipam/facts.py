@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from _blake2 import blake2b  # hashlib would load OpenSSL
 
 from cni.request import Request
@@ -120,6 +121,11 @@ def boot() -> int:
         return 0
     finally:
         os.close(fd)
+
+
+def booted() -> float:
+    """When this boot began, in unix seconds of the clock as it is set now."""
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def netns(path: str) -> int:

@@ -43,11 +43,20 @@ def _reserve(store: Store, conf: IPAMConf, owner: Owner, known: Facts, recalled:
             ip = next((one for one in former if store.reserve(one, owner, number, known)), None)
             if ip is None:
                 ip = _next(store, conf, taken, number, owner, known)
-        elif not store.reserve(ip, owner, number, known):
+        elif not _reserve_this(store, conf, ip, owner, number, known):
             problem = f"requested IP address {ip_text(ip)} is not available in range set {set_text(ranges)}"
             raise unavailable(number, problem)
         given.append(ip)
     return given
+
+
+def _reserve_this(store: Store, conf: IPAMConf, ip: IP, owner: Owner, set_index: int, known: Facts) -> bool:
+    if store.reserve(ip, owner, set_index, known):
+        return True
+    if not conf.reclaims or not store.remove_same(liveness.dead({ip: store.record(ip_text(ip))})):
+        return False
+    tell(f"cni-ipam: {ip_text(ip)} was asked for: removed its dead lease of {store.path}\n".encode())
+    return store.reserve(ip, owner, set_index, known)
 
 
 def unavailable(set_index: int, problem: str, details: str = "") -> AddressUnavailable:

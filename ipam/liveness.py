@@ -1,9 +1,12 @@
 """Which leases are provably dead: by what this machine shows after they were listed.
 
-A lease is dead if it is from an earlier boot, or if its pod's namespace is no longer where it was and the host's end
-of its link is gone too. Either of the two alone proves nothing: a namespace lives on where a process is in it, a
-runtime may mount it elsewhere, and whoever asks may see other mounts. A link is looked for only in the namespace that
-it was made in. A lease without facts, or with one fact missing, is never dead.
+A lease is dead if its pod's namespace is no longer where it was and the host's end of its link is gone too. Either of
+the two alone proves nothing: a namespace lives on where a process is in it, a runtime may mount it elsewhere, and
+whoever asks may see other mounts. A link is looked for only in the namespace that it was made in. A lease without
+facts, or with one fact missing, is never dead.
+
+Of an earlier boot is what has another boot's id, is older than this one, and leads to nothing that is here. The id alone
+proves nothing: systemd-nspawn gives a container one of its own, and another machine may share the directory.
 """
 
 from __future__ import annotations
@@ -21,15 +24,17 @@ if TYPE_CHECKING:
 EARLIER_BOOT = "of an earlier boot"
 GONE = "its namespace and its link are gone"
 LINKS = "/proc/thread-self/net/dev"  # by names, and no request_module() for those that are gone, as SIOCGIFINDEX has
+MARGIN = 10  # seconds that a lease must be older than the boot: more than any rounding, less than a boot takes
 
 
 class Liveness:
     """The boot and the links of now. To be made after the leases were listed: what came since is then no garbage."""
 
-    __slots__ = ("_boot", "_entries", "_links", "_netns")
+    __slots__ = ("_boot", "_booted", "_entries", "_links", "_netns")
 
     def __init__(self) -> None:
         self._boot = facts.boot()
+        self._booted = facts.booted()
         self._entries: dict[str, dict[int, list[str]] | None] = {}  # of the directories asked for
         self._netns = facts.own_netns()
         self._links = _links()
@@ -38,13 +43,18 @@ class Liveness:
         """How it is proven, as text for people; "" where it is not."""
         if not self._boot or not found.boot:
             return ""
-        if found.boot != self._boot:
-            return EARLIER_BOOT
-        if not found.netns or not found.link or found.link_netns != self._netns:
+        is_earlier = found.boot != self._boot
+        if is_earlier and found.time >= self._booted - MARGIN:
             return ""
-        if self._links is None or found.link in self._links or self._may_lead_there(found):
+        if not is_earlier and (not found.netns or not found.link or found.link_netns != self._netns):
             return ""
-        return GONE
+        if self._may_have_link(found) or self._may_lead_there(found):
+            return ""
+        return EARLIER_BOOT if is_earlier else GONE
+
+    def _may_have_link(self, found: Facts) -> bool:
+        """What was in another namespace is not looked for, and what was in an unknown one everywhere."""
+        return found.link_netns in (0, self._netns) and (self._links is None or found.link in self._links)
 
     def _may_lead_there(self, found: Facts) -> bool:
         if found.directory not in self._entries:
@@ -66,6 +76,11 @@ def dead(records: dict[IP, Record], proofs: tuple[str, ...] = (EARLIER_BOOT, GON
 
 def _links() -> set[str] | None:
     """The names of this namespace's links, None where they cannot be read."""
+    once, again = _read_links(), _read_links()  # before Linux 6.9 a reading may miss one while others are removed
+    return None if once is None or again is None else once | again
+
+
+def _read_links() -> set[str] | None:
     try:
         with open(LINKS, encoding="utf-8", errors="surrogateescape") as file:
             lines = file.read().split("\n")[2:]
@@ -75,13 +90,16 @@ def _links() -> set[str] | None:
 
 
 def _entries(path: str) -> dict[int, list[str]] | None:
-    """The names in a directory by their digests; None where that cannot be known."""
+    """The names in a directory by their digests; None where that cannot be known.
+
+    A directory that is not here may be in the mounts of others; a process's is where the process is.
+    """
     found: dict[int, list[str]] = {}
     try:
         for name in os.listdir(path):
             found.setdefault(facts.digest(name), []).append(name)
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
+    except FileNotFoundError:
+        return {} if path.startswith("/proc/") else None
     except (OSError, ValueError):
         return None
     return found

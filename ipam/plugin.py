@@ -46,7 +46,7 @@ def add(
         intact = [] if conf.strict_add else _intact(store, owned, conf, request.owner)
         if intact:
             for ip in intact:
-                store.describe(ip, known)
+                store.describe_anew(ip, known)
             result.ips = _ip_configs(conf, intact)
             (deliver_found or deliver)(result)
             return result
@@ -97,24 +97,26 @@ def delete(request: Request) -> None:
 
 
 def gc(request: Request) -> None:
-    """Release the IPs of all owners that the runtime does not list, and what is provably dead.
+    """Release the IPs of all owners that the runtime does not list; without a list, what an earlier boot left.
 
-    Without a list that is what an earlier boot left. Liveness is looked at after the leases were read, and unlocked;
-    what has changed meanwhile stays. Raises IOFailure (5) after everything that can be released is, TryAgainLater (11).
+    Liveness is looked at after the leases were read, and unlocked; what has changed meanwhile stays.
+    Raises IOFailure (5) after everything that can be released is, TryAgainLater (11).
     """
-    valid, reclaiming = request.valid_attachments(), reclaims(request)
-    store = _found(request) if valid is not None or reclaiming else None
+    valid = request.valid_attachments()
+    store = _found(request) if valid is not None or reclaims(request) else None
     if store is None:
         return
     with store:
         if valid is not None:
-            store.keep_only(valid)
-        records = store.records() if reclaiming else {}
-    dead = liveness.dead(records) if valid is not None else liveness.dead(records, (liveness.EARLIER_BOOT,))
-    store = _found(request) if dead else None
-    if store is not None:
-        with store:
-            store.remove_same(dead)
+            store.keep_only(valid)  # what it lists stays, whatever we would take for proof
+            return
+        records, errors = store.legible()
+    dead = liveness.dead(records, (liveness.EARLIER_BOOT,))
+    again = _found(request) if dead else None
+    if again is not None:
+        with again:
+            again.remove_same(dead)
+    store.report("read", errors)
 
 
 def status(request: Request) -> None:

@@ -86,18 +86,25 @@ class Store:
     def leases(self) -> dict[IP, bytes]:
         """Every IP that is taken, with the content of its file. Raises IOFailure (5)."""
         found, errors = self._lookup.survey()
-        self._report("read", errors)
+        self.report("read", errors)
         return {parse_ip(name): content for name, content in found.items() if content}
 
     def leases_of(self, owner: Owner) -> list[IP]:
         """The IPs that the owner, or its container id alone, has. Raises IOFailure (5)."""
         found, errors = self._lookup.find((owner_content(owner), legacy_content(owner)))
-        self._report("read", errors)
+        self.report("read", errors)
         return [parse_ip(name) for name in found]
 
     def records(self) -> dict[IP, Record]:
         """Every IP that is taken, with all that is known of its lease. Raises IOFailure (5)."""
-        return {ip: self.record(ip_text(ip)) for ip in self.leases()}
+        found, errors = self.legible()
+        self.report("read", errors)
+        return found
+
+    def legible(self) -> tuple[dict[IP, Record], list[str]]:
+        """As `records`, of what can be read, and for `report` what is wrong with the rest."""
+        found, errors = self._lookup.survey()
+        return {parse_ip(name): self.record(name) for name, content in found.items() if content}, errors
 
     def record(self, name: str) -> Record:
         """What is known of the lease of that name. Raises IOFailure (5)."""
@@ -155,11 +162,11 @@ class Store:
         self._lookup.add(content, name)
         return True
 
-    def describe(self, ip: IP, known: Facts) -> None:
-        """Give the IP's lease these facts, or, where that cannot be, none. Raises IOFailure (5)."""
+    def describe_anew(self, ip: IP, known: Facts) -> None:
+        """Give the IP's lease, if it has facts, these, or, where that cannot be, none. Raises IOFailure (5)."""
         name = ip_text(ip)
         try:
-            self._directory.describe(name, known)
+            self._directory.describe_anew(name, known)
         except OSError as error:
             raise failure("write", self._file(name), error) from None
 
@@ -240,9 +247,10 @@ class Store:
                 errors.append(failure("remove", self._file(name), error).msg)
                 continue
             self._lookup.discard(content, name)
-        self._report("release", errors)
+        self.report("release", errors)
 
-    def _report(self, what: str, errors: list[str]) -> None:
+    def report(self, what: str, errors: list[str]) -> None:
+        """Raises IOFailure (5) if there are errors."""
         if errors:
             raise IOFailure(f"cannot {what} {len(errors)} leases in {self.path}: {errors[0]}", "\n".join(errors))
 

@@ -33,7 +33,7 @@ def free(networks: list[Network], whats: list[str], consent: Consent, is_json: b
     return max(1 if missing else 0, remove(found, "free", consent, is_json))
 
 
-def reclaim(networks: list[Network], booted: int | None, consent: Consent, is_json: bool) -> int:
+def reclaim(networks: list[Network], booted: float | None, consent: Consent, is_json: bool) -> int:
     """Provably dead leases. `booted`, unix seconds: also those without facts that are older, on the person's word."""
     found = []
     for one in networks:

@@ -10,6 +10,7 @@ import sys
 
 from cni.errors import CNIError, InvalidConfig
 from cni.request import RUN_DIR
+from ipam import facts
 from ipam.conf import DATA_DIR
 from ipam.tool import changing, page, reading, stats, transfer, verify
 from ipam.tool.changing import Consent
@@ -77,7 +78,7 @@ def _run(options: Namespace) -> int:
         return verify.verify(networks, others, options.conf_dir, consent if options.fix else None, is_json)
     if options.command == "free":
         return changing.free(networks, options.what, consent, is_json)
-    return changing.reclaim(networks, _booted() if options.before_boot else None, consent, is_json)
+    return changing.reclaim(networks, facts.booted() if options.before_boot else None, consent, is_json)
 
 
 def _network(options: Namespace, name: str) -> Network:
@@ -104,13 +105,6 @@ def _one(options: Namespace) -> Network:
             f"which network of {options.data_dir}?", f"--network, one of {', '.join(found) or 'none yet'}"
         )
     return _network(options, found[0])
-
-
-def _booted() -> int:
-    """When, in unix seconds."""
-    import time
-
-    return int(time.time() - time.clock_gettime(time.CLOCK_BOOTTIME))
 
 
 def _what(text: str) -> str:

@@ -32,7 +32,7 @@ def change(node: Node, *ips: str, **changed: Any) -> None:
     """Facts of these leases."""
     for ip in ips:
         with open(node.store / "net" / ip) as lease:
-            found = facts.read(lease.fileno())
+            found = facts.decode(os.getxattr(lease.fileno(), facts.ATTRIBUTE))
             assert found is not None
             for name, value in changed.items():
                 setattr(found, name, value)
@@ -49,7 +49,16 @@ def host_link(result: dict[str, Any]) -> str:
 
 def age(node: Node, *ips: str) -> None:
     """As if the node had booted since these were given."""
+    older(node, *ips)
     change(node, *ips, boot=facts.digest("an earlier boot"))
+
+
+def older(node: Node, *ips: str) -> None:
+    """Than this boot."""
+    when = facts.booted() - 60
+    for ip in ips:
+        os.utime(node.store / "net" / ip, (when, when))
+    change(node, *ips)
 
 
 def test_a_lease_says_what_it_is_for(node: Node, plugin: Plugin) -> None:
@@ -122,27 +131,42 @@ def test_what_an_earlier_boot_left_is_given_again(node: Node, ipam: Plugin) -> N
     assert node.leases() == {"10.1.0.2": ("d1", "eth0")}
 
 
-def test_a_real_lease_of_another_boot_is_given_again(node: Node, ipam: Plugin) -> None:
-    """Under another boot id, as the kernel shows it to that call alone."""
+def test_a_real_lease_of_another_boot_is_given_again_if_it_is_older_than_this_one(node: Node, ipam: Plugin) -> None:
+    """Under another boot id, as the kernel shows it to that call alone, and systemd-nspawn to a container."""
     conf, boot_id = two_ips(node), node.dir / "boot_id"
     boot_id.write_text("11111111-2222-3333-4444-555555555555\n")
     script = f'mount --bind "$0" {facts.BOOT_ID} && exec "$@"'
     booted = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, str(boot_id)]
     ipam.cni("ADD", conf, Pod("c1"), wrap=booted).succeeded()
     ipam.add(conf, Pod("c2")).succeeded()
+    ipam.cni("GC", conf).succeeded()
+    ipam.add(conf, Pod("d1")).failed(102)
+    older(node, "10.1.0.2")
     assert address(ipam.add(conf, Pod("d1")).succeeded()) == "10.1.0.2/24"
     assert node.leases() == {"10.1.0.2": ("d1", "eth0"), "10.1.0.3": ("c2", "eth0")}
 
 
 @pytest.mark.parametrize("listed", [True, False])
-def test_gc_removes_what_an_earlier_boot_left(node: Node, ipam: Plugin, listed: bool) -> None:
+def test_gc_removes_what_an_earlier_boot_left_unless_it_is_listed(node: Node, ipam: Plugin, listed: bool) -> None:
     conf = two_ips(node)
     for name in ("c1", "c2"):
         ipam.add(conf, Pod(name)).succeeded()
     age(node, "10.1.0.2")
     keys = {"cni.dev/valid-attachments": [{"containerID": name, "ifname": "eth0"} for name in ("c1", "c2")]}
     ipam.cni("GC", conf | (keys if listed else {})).succeeded()
-    assert node.leases() == {"10.1.0.3": ("c2", "eth0")}
+    kept = {"10.1.0.2": ("c1", "eth0")} if listed else {}
+    assert node.leases() == kept | {"10.1.0.3": ("c2", "eth0")}
+
+
+def test_a_requested_address_is_taken_from_the_dead(node: Node, plugin: Plugin) -> None:
+    """A static address, whose pod's node lost power or whose DEL never came."""
+    conf, alive, vanished, late = two_ips(node), node.pod(), node.pod(), node.pod()
+    link = host_link(plugin.add(conf, vanished, args="IP=10.1.0.3").succeeded())
+    plugin.add(conf, alive, args="IP=10.1.0.3").failed(102)
+    vanished.delete()
+    until(lambda: link not in node.links())
+    assert address(plugin.add(conf, late, args="IP=10.1.0.3").succeeded()) == "10.1.0.3/24"
+    assert node.leases() == {"10.1.0.3": (late.container_id, "eth0")}
 
 
 @pytest.mark.peers

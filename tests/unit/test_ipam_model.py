@@ -124,7 +124,8 @@ class Model(RuleBasedStateMachine):
                 assert given, f"set {number} has {free}"
                 assert given[number] in free
         for ip in given:
-            self.leases[ip] = Lease(pod, self.world.boot, link)
+            if ip not in had or self.leases[ip].boot:  # a lease of host-local stays without facts
+                self.leases[ip] = Lease(pod, self.world.boot, link)
 
     @rule(pod=PODS, ip=st.sampled_from(V4))
     def add_requested(self, pod: str, ip: str) -> None:
@@ -132,6 +133,7 @@ class Model(RuleBasedStateMachine):
             return
         netns, link = self.world.begin(pod)
         call = {"netns": netns, "host_link": link, "cni_args": f"IP={ip}"}
+        self.reclaim([ip])
         if ip in self.leases:
             with pytest.raises(AddressUnavailable):
                 ipam_call.add(self.conf, pod, **call)
@@ -205,7 +207,6 @@ class Model(RuleBasedStateMachine):
     def gc(self, keep: set[str]) -> None:
         ipam_call.gc(self.conf, *((pod, "eth0") for pod in keep))
         self.leases = {ip: lease for ip, lease in self.leases.items() if lease.pod in keep}
-        self.reclaim(list(self.leases))
 
     @rule()
     def gc_without_a_list(self) -> None:

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from cni.errors import AddressUnavailable, PluginNotAvailable
-from ipam import facts, liveness, plugin
+from cni.errors import AddressUnavailable, IOFailure, PluginNotAvailable
+from ipam import directory, facts, liveness, plugin
 from ipam.lease import RESERVED, Record
 from ipam.ranges import parse_ip
 from tests.unit.ipam_call import Conf, add, delete, gc, ipam_request, leases, single, status
 from tests.unit.ipam_disk import reopen
 
-HERE = f"/proc/{os.getpid()}/ns/net"
 Reboot = Callable[[], None]
 
 
 @pytest.fixture
 def reboot(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Reboot:
-    """Another boot id from now on; all else stays, as on a /var that outlives it."""
+    """Another boot id from now on, no link and no namespace of before; the store stays, as on a /var."""
     boots = []
+    links = tmp_path / "links"
+    monkeypatch.setattr(liveness, "LINKS", str(links))
+    links.write_text("Inter-|\n face |\nalive0: 0 0\n")
 
     def reboot() -> None:
+        monkeypatch.setattr(facts, "booted", lambda: time.time() + 60)
+        links.write_text("Inter-|\n face |\n")
+        for path in tmp_path.glob("*.ns"):
+            path.unlink()
         boots.append(tmp_path / f"boot{len(boots)}")
         boots[-1].write_text(f"boot-{len(boots)}\n")
         monkeypatch.setattr(facts, "BOOT_ID", str(boots[-1]))
@@ -39,16 +47,22 @@ def small(ipam: Conf) -> Conf:
 
 
 def live(conf: Conf, container_id: str) -> list[str]:
-    return add(conf, container_id, netns=HERE, host_link="lo")
+    """Its namespace is there until the next boot."""
+    return add(conf, container_id, netns=_namespace(conf, container_id), host_link="alive0")
 
 
 def dead(conf: Conf, container_id: str) -> list[str]:
     """Its namespace's path leads elsewhere later, its link is none of this node's."""
-    path = Path(conf["dataDir"]).parent / container_id
-    path.write_text("")
-    given = add(conf, container_id, netns=str(path), host_link="veth-gone")
-    path.unlink()
+    path = _namespace(conf, container_id)
+    given = add(conf, container_id, netns=path, host_link="veth-gone")
+    os.unlink(path)
     return given
+
+
+def _namespace(conf: Conf, container_id: str) -> str:
+    path = Path(conf["dataDir"]).parent / f"{container_id}.ns"
+    path.write_text("")
+    return str(path)
 
 
 def test_an_exhausted_set_takes_what_an_earlier_boot_left(
@@ -92,7 +106,7 @@ def test_leases_without_facts_are_never_touched(small: Conf, network: Path, rebo
 
 def test_the_living_are_never_touched(small: Conf, network: Path) -> None:
     live(small, "c1")
-    add(small, "c2", netns=HERE, host_link="veth-gone")  # its namespace is there
+    add(small, "c2", netns=_namespace(small, "c2"), host_link="veth-gone")
     with pytest.raises(AddressUnavailable, match="no IP addresses available"):
         add(small, "d1")
     gc(small, ("c1", "eth0"), ("c2", "eth0"))
@@ -127,11 +141,51 @@ def test_never_means_never(small: Conf, network: Path, reboot: Reboot) -> None:
     assert caught.value.details == "range set 0 10.1.2.2-10.1.2.3: 0 free, 2 used, 0 cooling, 2 dead"
 
 
-def test_a_listed_lease_that_is_dead_goes_by_gc(small: Conf, network: Path) -> None:
+def test_what_the_runtime_lists_stays_whatever_seems_to_prove_it_dead(
+    small: Conf, network: Path, reboot: Reboot
+) -> None:
     live(small, "c1")
     dead(small, "c2")
+    reboot()
     gc(small, ("c1", "eth0"), ("c2", "eth0"))
+    assert leases(network) == {"10.1.2.2": "c1\r\neth0", "10.1.2.3": "c2\r\neth0"}
+
+
+def test_a_lease_that_cannot_be_read_hinders_no_other(
+    small: Conf, network: Path, reboot: Reboot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live(small, "c1")
+    live(small, "c2")
+    reboot()
+    read = directory.Directory.read
+
+    def read_with_an_error(self: directory.Directory, name: str) -> bytes:
+        if name == "10.1.2.2":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(self, name)
+
+    monkeypatch.setattr(directory.Directory, "read", read_with_an_error)
+    with pytest.raises(IOFailure, match="cannot read 1 leases"):
+        plugin.gc(ipam_request("GC", small))
     assert leases(network) == {"10.1.2.2": "c1\r\neth0"}
+
+
+def test_a_requested_ip_is_taken_from_the_dead(
+    small: Conf, network: Path, reboot: Reboot, capfd: pytest.CaptureFixture[str]
+) -> None:
+    live(small, "c1")
+    dead(small, "c2")
+    with pytest.raises(AddressUnavailable, match=r"requested IP address 10\.1\.2\.2 is not available"):
+        add(small, "d1", cni_args="IP=10.1.2.2")
+    assert add(small, "d1", cni_args="IP=10.1.2.3") == ["10.1.2.3/29"]
+    assert capfd.readouterr().err == f"cni-ipam: 10.1.2.3 was asked for: removed its dead lease of {network}\n"
+    reboot()
+    with pytest.raises(AddressUnavailable, match="is not available"):
+        add(small | {"reclaim": "never"}, "d2", cni_args="IP=10.1.2.2")
+    assert add(small, "d2", cni_args="IP=10.1.2.2") == ["10.1.2.2/29"]
+    assert leases(network) == {"10.1.2.2": "d2\r\neth0", "10.1.2.3": "d1\r\neth0"}
+    with reopen(network) as store:
+        assert store.drift() == []
 
 
 def test_gc_without_a_list_takes_what_an_earlier_boot_left_and_no_more(
@@ -173,7 +227,7 @@ def test_what_changed_after_gc_looked_stays(
         return found
 
     monkeypatch.setattr(liveness, "dead", look_and_be_overtaken)
-    gc(small, ("c1", "eth0"))
+    plugin.gc(ipam_request("GC", small))
     expected = {"given to another": {"10.1.2.2": "c2\r\neth0"}, "described anew": {"10.1.2.2": "c1\r\neth0"}}
     assert leases(network) == expected.get(how, {})
 

@@ -68,13 +68,13 @@ def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 
 def write(network: Path, name: str, content: bytes = b"c1\r\neth0", age: int = 0, boot: str = "") -> None:
-    """A lease as host-local writes it, that many seconds ago; with facts where a boot id is given."""
+    """A lease as host-local writes it, that many seconds ago; with facts, and from before the boot, where an id is."""
     network.mkdir(parents=True, exist_ok=True)
     path = network / name
     path.write_bytes(content)
-    when = int(time.time()) - age
+    when = int(facts.booted()) - 60 if boot else int(time.time()) - age
     if boot:
-        known = facts.Facts(facts.digest(boot), 1, "veth1", 1, when, "shop/old-0", "/run/netns", 1)
+        known = facts.Facts(facts.digest(boot), 1, "veth1", 1, when, "shop/old-0", "/run", 1)
         os.setxattr(path, facts.ATTRIBUTE, facts.encode(known))
     os.utime(path, (when, when))
 
@@ -106,7 +106,7 @@ def test_list_can_be_limited_and_is_json_for_programs(tool: Tool, ipam: Conf, ne
     [dead] = tool("list", "--json", "--state", "dead").json
     assert dead | {"since": 0} == {
         "network": "net1", "ip": "10.1.2.77", "pod": "shop/old-0", "containerID": "c2", "ifname": "eth1",
-        "netnsDir": "/run/netns", "netnsInode": 1, "hostLink": "veth1", "since": 0, "state": "dead",
+        "netnsDir": "/run", "netnsInode": 1, "hostLink": "veth1", "since": 0, "state": "dead",
         "death": "of an earlier boot",
     }  # fmt: skip
 
