@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -108,9 +109,9 @@ def leases(store: Path) -> dict[str, State]:
 def age(path: Path) -> None:
     with path.open() as file:
         known = facts.read(file.fileno())
-        os.utime(path, (facts.booted() - 60, facts.booted() - 60))
         if known is not None:
             known.boot = EARLIER
+            os.utime(path, (facts.booted() - 60, facts.booted() - 60))
             assert facts.write(file.fileno(), known)
 
 
