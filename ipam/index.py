@@ -1,7 +1,8 @@
 """The leases by their content and the used IPs by blocks, so that nobody reads all: ours alone, rebuilt when in doubt.
 
     <run dir>/ipam/<st_dev>-<st_ino of the network's directory>/   0700
-        <digest of a content> -> "10.0.0.5 fd00::5"                a symlink; its target names the files that hold it
+        <digest of a content> -> "10.0.0.5 fd00::5"                a symlink; its target names the files that hold it,
+                                                                   "*" if these are too many for it
         10.0.0.0 -> "2c"                                           `ipam.blocks`: of this /24, .2, .3 and .5 are used
 
 It is current while its directory has the mtime of the network's. `Directory.stamp` gives the two one that no change
@@ -18,6 +19,8 @@ from ipam import blocks, directory
 
 FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 SECOND = 10**9  # ns
+MANY = "*"
+LONGEST = 1000  # bytes of a text: a symlink's target has fewer than 1024 on XFS, than 4096 on others
 
 
 def place(run_dir: str) -> str:
@@ -49,21 +52,26 @@ class Index:
         if self._fd >= 0:
             os.close(self._fd)
 
-    def names(self, content: bytes) -> list[str]:
-        """The files that hold the content. Only of a current one."""
-        return self._text(_key(content)).split()
+    def names(self, content: bytes) -> list[str] | None:
+        """The files that hold the content, None for too many to name. Only of a current one."""
+        text = self._text(_key(content))
+        return text.split() if text != MANY else None
 
     def used(self, family: int, block: int) -> int:
         """The bits of a block, too few of them in doubt. Only of a current one."""
         return self._bits(blocks.key(family, block))
 
     def add(self, content: bytes, name: str) -> None:
-        self._write(_key(content), " ".join(sorted({*self.names(content), name})))
+        names = self.names(content)
+        if names is not None:
+            self._write(_key(content), _joined({*names, name}))
         where, bit = blocks.place(name)
         self._write(where, _hex(self._bits(where) | bit))
 
     def discard(self, content: bytes, name: str) -> None:
-        self._write(_key(content), " ".join(sorted({*self.names(content)} - {name})))
+        names = self.names(content)
+        if names is not None:
+            self._write(_key(content), _joined({*names} - {name}))
         where, bit = blocks.place(name)
         self._write(where, _hex(self._bits(where) & ~bit))
 
@@ -102,7 +110,7 @@ class Index:
         return [
             f"entry {key} says {here or 'nothing'}, should say {there or 'nothing'}"
             for key, here, there in pairs
-            if here != there
+            if here not in (there, MANY)
         ]
 
     def _bits(self, where: str) -> int:
@@ -131,12 +139,17 @@ class Index:
 
 
 def _wanted(found: dict[str, bytes]) -> dict[str, str]:
-    names: dict[str, list[str]] = {}
+    names: dict[str, set[str]] = {}
     for name, content in found.items():
         if content:
-            names.setdefault(_key(content), []).append(name)
+            names.setdefault(_key(content), set()).add(name)
     used = blocks.of(name for name, content in found.items() if content)
-    return {key: " ".join(sorted(of)) for key, of in names.items()} | {key: _hex(bits) for key, bits in used.items()}
+    return {key: _joined(of) for key, of in names.items()} | {key: _hex(bits) for key, bits in used.items()}
+
+
+def _joined(names: set[str]) -> str:
+    text = " ".join(sorted(names))
+    return text if len(text) <= LONGEST else MANY
 
 
 def _hex(bits: int) -> str:

@@ -31,10 +31,12 @@ class Lookup:
     def find(self, contents: tuple[bytes, ...]) -> tuple[dict[str, bytes], list[str]]:
         """Name and content of the leases with one of the contents, and the errors met on the way."""
         if self._index.is_current:
-            found = {name: content for content in contents for name in self._index.names(content)}
-            if self._index.is_current and all(self._holds(name, content) for name, content in found.items()):
-                return found, []
-            self._index.is_current = False
+            named = [(content, self._index.names(content)) for content in contents]
+            known = {name: content for content, names in named for name in names or ()}
+            if not self._index.is_current or not all(self._holds(name, content) for name, content in known.items()):
+                self._index.is_current = False
+            elif all(names is not None for _, names in named):
+                return known, []
         found, errors = self.survey()
         return {name: content for name, content in found.items() if content in contents}, errors
 

@@ -215,6 +215,34 @@ def test_a_store_made_anew_begins_with_a_new_one(network: Path, tmp_path: Path) 
         assert store.leases_of(POD) == []
 
 
+@pytest.mark.parametrize("by", ["one", "a rebuild"])
+def test_a_content_of_more_files_than_a_symlink_can_name(
+    network: Path, tmp_path: Path, listings: Listings, by: str
+) -> None:
+    """A person's reservations under one note, or host-local's under an id alone: found by reading all, no more."""
+    ips: list[IP] = [(4, (10 << 24) + (2 << 16) + number) for number in range(600)]
+    with reopen(network) as store:
+        assert all(store.write(ip, b"many") for ip in ips)
+    if by == "a rebuild":
+        (network / "note").touch()
+        assert leases_of(network, OTHER) == []
+    listings.since()
+    assert leases_of(network, POD) == [FIRST, SECOND]
+    assert listings.since() == 0
+    with reopen(network) as store:
+        assert store.drift() == []
+        assert store.remove_if("10.2.0.7", b"many")
+    listings.since()
+    assert len(leases_of(network, ("many", "eth0"))) == 599
+    assert listings.since() == 1
+    with reopen(network) as store:
+        store.release(("many", "eth0"))
+    with reopen(network) as store:
+        assert store.drift() == []
+        assert store.leases().keys() == {FIRST, SECOND}
+    assert leases_of(network, ("many", "eth0")) == []
+
+
 def test_only_root_can_write_it(network: Path, tmp_path: Path) -> None:
     (index,) = (tmp_path / INDEXES).iterdir()
     for path in (index, index.parent, index.parent.parent):
