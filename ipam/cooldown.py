@@ -1,7 +1,7 @@
 """Which IPs were released a moment ago: a hint, ours alone, that a reboot forgets.
 
     <run dir>/ipam/<st_dev>-<st_ino of the network's directory>.cool/   0700
-        10.0.0.5 -> "1790000000"                                        a symlink; its target is the time of release
+        10.0.0.5 -> "1790000000 1790000030"                             a symlink; from when until when
 
 One readlink tells of one IP. Whoever writes last prunes now and then, so there are never many more than are cooling.
 Nothing here raises OSError: what cannot be noted does not cool.
@@ -31,17 +31,18 @@ class Cooldown:
         self._seconds = seconds
 
     def holds(self, name: str) -> bool:
-        return self._seconds > 0 and self._is_young(name, int(time.time()))
+        return self._seconds > 0 and self._is_cooling(name, int(time.time()))
 
     def names(self) -> list[str]:
         """All that cool."""
         now = int(time.time())
-        return [name for name in self._list() if self._seconds > 0 and self._is_young(name, now)]
+        return [name for name in self._list() if self._seconds > 0 and self._is_cooling(name, now)]
 
     def begin(self, names: Iterable[str]) -> None:
         if self._seconds <= 0:
             return
-        target = str(int(time.time()))
+        now = int(time.time())
+        target = f"{now} {now + self._seconds}"
         for name in names:
             if not self._note(name, target):
                 return
@@ -58,13 +59,14 @@ class Cooldown:
     def prune(self) -> None:
         now = int(time.time())
         for name in self._list():
-            if not self._is_young(name, now):
+            if not self._is_cooling(name, now):
                 self.end(name)
 
-    def _is_young(self, name: str, now: int) -> bool:
+    def _is_cooling(self, name: str, now: int) -> bool:
         """What seems to come from the future was noted before somebody set the clock back."""
         try:
-            return 0 <= now - int(os.readlink(f"{self._path}/{name}")) < self._seconds
+            begin, end = os.readlink(f"{self._path}/{name}").split()
+            return int(begin) <= now < int(end)
         except (OSError, ValueError):
             return False
 

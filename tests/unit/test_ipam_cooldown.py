@@ -84,7 +84,7 @@ def test_a_requested_ip_is_given_however_warm(ipam: Conf, tmp_path: Path, clock:
     conf = small(ipam)
     add(conf)
     delete(conf)
-    assert entries(tmp_path) == {"10.1.2.2": str(NOW)}
+    assert entries(tmp_path) == {"10.1.2.2": f"{NOW} {NOW + 30}"}
     assert add(conf, cni_args="IP=10.1.2.2") == ["10.1.2.2/29"]
     assert entries(tmp_path) == {}
 
@@ -92,7 +92,7 @@ def test_a_requested_ip_is_given_however_warm(ipam: Conf, tmp_path: Path, clock:
 def test_what_gc_releases_cools_too(ipam: Conf, tmp_path: Path, clock: Clock) -> None:
     add(ipam)
     gc(ipam)
-    assert entries(tmp_path) == {"10.1.2.2": str(NOW), "2001:db8:1::2": str(NOW)}
+    assert entries(tmp_path) == dict.fromkeys(("10.1.2.2", "2001:db8:1::2"), f"{NOW} {NOW + 30}")
 
 
 def test_its_entries_leave_the_index_current(ipam: Conf, network: Path, tmp_path: Path) -> None:
@@ -104,9 +104,9 @@ def test_its_entries_leave_the_index_current(ipam: Conf, network: Path, tmp_path
     assert os.listdir(index) == []
 
 
-@pytest.mark.parametrize("target", [str(NOW + 5), "", "junk", "-1"])
+@pytest.mark.parametrize("target", [f"{NOW + 5} {NOW + 35}", "", "junk", "-1", "1 2 3", str(NOW), str(NOW + 5)])
 def test_an_entry_that_cannot_be_does_not_cool(tmp_path: Path, clock: Clock, target: str) -> None:
-    """The clock was set back, or somebody else wrote it."""
+    """The clock was set back, or somebody else wrote it, or an older version, which noted the release alone."""
     (tmp_path / "10.1.2.2").symlink_to(target or " ")
     assert not Cooldown(str(tmp_path), 30).holds("10.1.2.2")
 
@@ -120,6 +120,18 @@ def test_old_entries_are_pruned_and_young_ones_stay(tmp_path: Path, clock: Clock
     assert cooldown.names() == ["10.1.3.1"]
     cooldown.prune()
     assert os.listdir(tmp_path / "cool") == ["10.1.3.1"]
+
+
+def test_who_cools_shorter_leaves_what_others_noted_for_longer(tmp_path: Path, clock: Clock) -> None:
+    """`cni-ipam free` cools by the default, whatever the network's configuration says."""
+    configured, tool = Cooldown(f"{tmp_path}/cool", 300), Cooldown(f"{tmp_path}/cool", 30)
+    configured.begin(["10.1.2.2"])
+    clock.now += 60
+    assert tool.names() == ["10.1.2.2"]
+    tool.prune()
+    assert configured.holds("10.1.2.2")
+    clock.now += 240
+    assert not configured.holds("10.1.2.2")
 
 
 def test_there_are_never_many_more_than_cool(tmp_path: Path, clock: Clock) -> None:
