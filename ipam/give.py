@@ -26,6 +26,8 @@ def reserve(store: Store, conf: IPAMConf, owner: Owner, known: Facts) -> list[IP
     try:
         given = _reserve(store, conf, owner, known, sticky.recall(hints, conf.sticky))
         sticky.note(hints, conf.sticky, given)
+        if os.urandom(1)[0] % sticky.PRUNE_ONCE_IN == 0:
+            sticky.prune(hints, max(sticky.FEWEST, 4 * len(store.listed())))
         return given
     finally:
         if hints >= 0:

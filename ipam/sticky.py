@@ -1,7 +1,9 @@
 """Which IPs a pod had last, so that it gets them back: a hint, ours alone, beside the index and gone with a reboot.
 
 sticky-<digest of whose> -> "10.0.0.5 fd00::5"    the last IPs of a pod's interface
-sticky-<ip> -> <digest>                           whose the IP was last: no more entries than there are IPs
+sticky-<ip> -> <digest>                           whose the IP was last
+
+A range of IPv6 has no end, so now and then the entries that are oldest go.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from _blake2 import blake2b  # hashlib would load OpenSSL
 from ipam.ranges import IP, ip_text, parse_ip
 
 PREFIX = "sticky-"
+PRUNE_ONCE_IN = 64  # notes: a listing then costs each of them little
+FEWEST = 4096  # entries that are kept at least; a pod and an IP are one each
 
 
 def recall(fd: int, whose: str) -> list[IP]:
@@ -36,6 +40,17 @@ def note(fd: int, whose: str, ips: list[IP]) -> None:
         _write(fd, ip_text(ip), digest)
     if former != ips:
         _write(fd, digest, " ".join(ip_text(ip) for ip in ips))
+
+
+def prune(fd: int, most: int) -> None:
+    """Forget the oldest entries until there are `most`. Never fails."""
+    try:
+        names = [name for name in os.listdir(fd) if name.startswith(PREFIX)] if fd >= 0 else []
+        by_age = sorted((os.lstat(name, dir_fd=fd).st_mtime_ns, name) for name in names) if len(names) > most else []
+        for _, name in by_age[: len(names) - most]:
+            os.unlink(name, dir_fd=fd)
+    except OSError:
+        pass
 
 
 def _ips(fd: int, digest: str) -> list[IP]:

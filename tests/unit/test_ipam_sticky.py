@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from ipam import sticky
 from ipam.conf import parse
 from ipam.ranges import IP, parse_ip
-from tests.unit.ipam_call import ipam_request
+from tests.unit.ipam_call import Conf, add, delete, ipam_request
+from tests.unit.ipam_disk import INDEXES
 
 A, B = "shop/web-0 eth0", "shop/web-1 eth0"
 FIVE, SIX, LONG = parse_ip("10.0.0.5"), parse_ip("10.0.0.6"), parse_ip("fd00::5")
@@ -73,6 +74,34 @@ def test_no_directory_a_torn_entry_and_a_full_disk_are_no_failure(fd: int, monke
     monkeypatch.setattr(os, "symlink", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "full")))
     sticky.note(fd, A, [FIVE])
     assert sticky.recall(fd, A) == []
+
+
+def test_the_oldest_are_forgotten_beyond_a_bound(fd: int, tmp_path: Path) -> None:
+    for number in range(10):
+        sticky.note(fd, f"shop/job-{number} eth0", [(6, number)])
+        for path in tmp_path.iterdir():
+            os.utime(path, (number, number), follow_symlinks=False) if path.lstat().st_mtime > 1000 else None
+    (tmp_path / "other").touch()
+    sticky.prune(fd, 20)
+    assert len(os.listdir(fd)) == 21
+    sticky.prune(fd, 6)
+    assert len(os.listdir(fd)) == 7
+    recalled = [sticky.recall(fd, f"shop/job-{number} eth0") for number in range(10)]
+    assert recalled == [[]] * 7 + [[(6, number)] for number in (7, 8, 9)]
+    sticky.prune(-1, 0)
+
+
+def test_there_are_never_many_more_than_the_bound(ipam: Conf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs come with a new name each; a range of IPv6 has an address for all of them."""
+    monkeypatch.setattr(sticky, "FEWEST", 20)
+    monkeypatch.setattr(sticky, "PRUNE_ONCE_IN", 8)
+    conf = ipam | {"ranges": [[{"subnet": "fd00::/64"}]], "sticky": True}
+    for number in range(300):
+        pod = {"cni_args": f"K8S_POD_NAMESPACE=shop;K8S_POD_NAME=job-{number}"}
+        add(conf, f"c{number}", **pod)
+        delete(conf, f"c{number}", **pod)
+    [place] = (tmp_path / INDEXES).glob("*.sticky")
+    assert len(os.listdir(place)) < 300
 
 
 @pytest.mark.parametrize(
