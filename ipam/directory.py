@@ -1,8 +1,8 @@
 """A locked directory whose files appear whole or not at all; every method raises OSError.
 
 A file is written under another name, then renamed into place. One such name is enough, as it is only used under
-the lock; what a crash leaves there, the next one to write or to list removes. Nothing is flushed: no pod outlives
-a power cut, so no lease need, and what one leaves empty or torn is no lease or GC's.
+the lock; what a crash leaves there, the next one to write or to list removes. Nothing of a pod's is flushed: no pod
+outlives a power cut, so no lease need, and what one leaves empty or torn is no lease or GC's. What a person writes is.
 """
 
 from __future__ import annotations
@@ -95,16 +95,18 @@ class Directory:
         except IsADirectoryError:
             return True
 
-    def create(self, name: str, content: bytes, known: Facts | None = None) -> bool:
+    def create(self, name: str, content: bytes, known: Facts | None = None, *, is_durable: bool = False) -> bool:
         """Make the file, or take over one without content; False where there is one with content.
 
         The facts, if any, come with it, or are left out where the filesystem has no room for them.
         """
         if self.is_in_use(name):
             return False
-        self._made[name] = self._write(content, known)  # noted first: a signal may end us after the rename
+        self._made[name] = self._write(content, known, is_durable)  # noted first: a signal may end us after the rename
         os.rename(UNFINISHED, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
         self._is_unfinished = False
+        if is_durable:
+            self._flush()
         return True
 
     def overwrite(self, name: str, content: bytes) -> None:
@@ -147,7 +149,16 @@ class Directory:
         self._discard_unfinished()
         self._is_unfinished = False
 
-    def _write(self, content: bytes, known: Facts | None = None) -> int:
+    def _flush(self) -> None:
+        """The names in it, and its own."""
+        os.fsync(self._fd)
+        parent = os.open("..", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._fd)
+        try:
+            os.fsync(parent)
+        finally:
+            os.close(parent)
+
+    def _write(self, content: bytes, known: Facts | None = None, is_durable: bool = False) -> int:
         """The inode of UNFINISHED with that content."""
         self.is_changed = self._is_unfinished = True
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -160,6 +171,8 @@ class Directory:
             _write_whole(fd, content)
             if known is not None:
                 facts.write(fd, known)  # a lease without them is one that nobody can prove dead
+            if is_durable:
+                os.fsync(fd)
             return os.fstat(fd).st_ino
         finally:
             os.close(fd)

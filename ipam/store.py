@@ -152,10 +152,13 @@ class Store:
         return True
 
     def write(self, ip: IP, content: bytes) -> bool:
-        """A lease of that content and without facts; False when the IP is taken. Raises IOFailure (5)."""
+        """A lease of that content, without facts, that outlives a power cut; False when the IP is taken.
+
+        Raises IOFailure (5).
+        """
         name = ip_text(ip)
         try:
-            if not self._directory.create(name, content):
+            if not self._directory.create(name, content, is_durable=True):
                 return False
         except OSError as error:
             raise failure("write", self._file(name), error) from None

@@ -46,7 +46,13 @@ def named(path: str) -> tuple[str, dict[str, bytes]]:
     found = Section(_decode(data, path), path)
     if found.string("format") != FORMAT or found.integer("version") != 1:
         raise InvalidConfig(f"{path}: is not what `cni-ipam export` writes")
-    return found.required("network"), dict(_lease(item) for item in found.sections("leases"))
+    leases: dict[str, bytes] = {}
+    for item in found.sections("leases"):
+        name, content = _lease(item)
+        if name in leases:
+            raise item.error("ip", f"{name} is there twice")
+        leases[name] = content
+    return found.required("network"), leases
 
 
 def bring(network: Network, leases: dict[str, bytes], consent: Consent, is_json: bool) -> int:
@@ -54,8 +60,9 @@ def bring(network: Network, leases: dict[str, bytes], consent: Consent, is_json:
     text = f"{len(leases)} leases into {network.path}"
     written: list[str] = []
     is_meant = consent.is_dry or consent.to(f"import {text}?")
-    if is_meant:
-        with network.make() as store:
+    store = network.find() if consent.is_dry else network.make() if is_meant else None
+    if store is not None:
+        with store:
             here = {name: store.content(parse_ip(name)) for name in leases}
             strange = [name for name, content in here.items() if content not in (b"", leases[name])]
             if strange:
@@ -66,7 +73,8 @@ def bring(network: Network, leases: dict[str, bytes], consent: Consent, is_json:
             missing = [name for name, content in here.items() if not content]
             try:
                 for name in missing if not consent.is_dry else []:
-                    store.write(parse_ip(name), leases[name])
+                    if not store.write(parse_ip(name), leases[name]):
+                        raise AddressUnavailable(f"{name} of network {network.name} is taken", f"cni-ipam show {name}")
                     written.append(name)
             except BaseException:
                 store.take_back()

@@ -235,6 +235,35 @@ def test_a_reserved_ip_goes_to_no_pod_and_no_gc_takes_it(tool: Tool, ipam: Conf,
     assert list(ipam_call.leases(network)) == ["2001:db8:1::2"]
 
 
+@pytest.mark.parametrize("command", ["reserve", "import"])
+def test_what_a_person_writes_outlives_a_power_cut(
+    tool: Tool, network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """A pod's lease need not; but whose address would this be after the boot?"""
+    calls: list[str] = []
+    fsync, rename = os.fsync, os.rename
+
+    def note_fsync(fd: int) -> None:
+        calls.append(f"fsync {Path(os.readlink(f'/proc/self/fd/{fd}')).name}")
+        fsync(fd)
+
+    def note_rename(old: str, new: str, **at: int) -> None:
+        calls.append(f"rename {new}")
+        rename(old, new, **at)
+
+    network.mkdir(parents=True)
+    monkeypatch.setattr(os, "fsync", note_fsync)
+    monkeypatch.setattr(os, "rename", note_rename)
+    if command == "import":
+        leases = [{"ip": "10.1.2.9", "containerID": "c1", "ifname": "eth0"}]
+        exported = {"format": "cni-ipam-leases", "version": 1, "network": "net1", "leases": leases}
+        (tmp_path / "exported").write_text(json.dumps(exported))
+        assert tool("import", str(tmp_path / "exported"), "--yes").code == 0
+    else:
+        assert tool("reserve", "10.1.2.9").code == 0
+    assert calls == ["fsync .cni-ipam.unfinished", "rename 10.1.2.9", "fsync net1", "fsync state"]
+
+
 def test_reserve_is_all_or_nothing(tool: Tool, ipam: Conf, network: Path) -> None:
     ipam_call.add(ipam, "c1")
     before = ipam_call.leases(network)
@@ -288,9 +317,40 @@ def test_import_takes_nothing_from_others(tool: Tool, network: Path, tmp_path: P
     assert ipam_call.leases(network) == {"10.1.2.51": "other\r\neth0"}
 
 
+def test_a_dry_import_makes_nothing(tool: Tool, network: Path, tmp_path: Path) -> None:
+    write(network, "10.1.2.50", b"c1\r\neth0")
+    (tmp_path / "exported").write_text(tool("export").out)
+    tool.data_dir = tmp_path / "other node"
+    dry = tool("import", str(tmp_path / "exported"), "--dry-run")
+    assert (dry.code, dry.lines) == (0, [f"would import 1 leases into {tool.data_dir}/net1"])
+    assert not tool.data_dir.exists()
+
+
+def test_a_dry_import_tells_of_others(tool: Tool, network: Path, tmp_path: Path) -> None:
+    write(network, "10.1.2.50", b"c1\r\neth0")
+    (tmp_path / "exported").write_text(tool("export").out)
+    write(network, "10.1.2.50", b"other\r\neth0")
+    assert tool("import", str(tmp_path / "exported"), "--dry-run").code == 1
+
+
+def test_an_address_that_was_taken_meanwhile_is_told(
+    tool: Tool, network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(network, "10.1.2.50", b"c1\r\neth0")
+    (tmp_path / "exported").write_text(tool("export").out)
+    tool.data_dir = tmp_path / "other node"
+    monkeypatch.setattr("ipam.store.Store.write", lambda *_: False)
+    refused = tool("import", str(tmp_path / "exported"), "--yes")
+    assert (refused.code, "10.1.2.50 of network net1 is taken" in refused.err) == (1, True)
+
+
 @pytest.mark.parametrize(
     ("document", "problem"),
     [
+        (
+            {"leases": [{"ip": "fd00::1", "containerID": "a"}, {"ip": "FD00:0::1", "containerID": "b"}]},
+            "leases[1].ip: fd00::1 is there twice",
+        ),
         ("x", "is not JSON"),
         ("[]", "is not a JSON object"),
         ({}, "is not what `cni-ipam export` writes"),
