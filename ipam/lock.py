@@ -40,21 +40,27 @@ def _flock(fd: int, path: str, wait: float) -> None:
         pass
     import signal
 
+    is_waiting = True
+
     def give_up(number: int, frame: object) -> None:
-        raise TimeoutError
+        if is_waiting:
+            raise TimeoutError
 
     # asleep in the kernel's queue and not polling: beside waiters that sleep, one that polls starves
     before = signal.signal(signal.SIGALRM, give_up)
     try:
-        signal.setitimer(signal.ITIMER_REAL, wait)
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, wait)
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        finally:
+            is_waiting = False  # an alarm that comes from here on must not keep us from the rest
+            signal.setitimer(signal.ITIMER_REAL, 0)
     except TimeoutError:
         raise TryAgainLater(
             f"the store {path} is locked by {_holder(fd)}",
             f"waited {wait:g} s for flock on {os.path.join(path, FILE)}",
         ) from None
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
 

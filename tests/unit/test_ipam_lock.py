@@ -64,6 +64,27 @@ def test_the_lock_is_taken_as_soon_as_it_is_free(tmp_path: Path, network: Path) 
     assert (release.wait(), holder.wait()) == (0, 0)
 
 
+def test_an_alarm_that_comes_with_the_lock_changes_nothing(
+    tmp_path: Path, network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with make(tmp_path):
+        pass
+    holder = hold_lock(network)
+    real = signal.setitimer
+
+    def setitimer(which: int, seconds: float) -> None:
+        real(which, seconds)
+        if seconds == 0:
+            signal.raise_signal(signal.SIGALRM)
+        else:
+            holder.communicate("\n")
+
+    monkeypatch.setattr(signal, "setitimer", setitimer)
+    with reopen(network) as store:
+        assert store.leases() == {}
+    assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+
+
 def test_the_lock_of_a_cleared_directory_is_not_held(
     tmp_path: Path, network: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
