@@ -5,8 +5,8 @@ the two alone proves nothing: a namespace lives on where a process is in it, a r
 whoever asks may see other mounts. A link is looked for only in the namespace that it was made in. A lease without
 facts, or with one fact missing, is never dead.
 
-Of an earlier boot is what has another boot's id, is older than this one, and leads to nothing that is here. The id alone
-proves nothing: systemd-nspawn gives a container one of its own, and another machine may share the directory.
+Of an earlier boot is what has another boot's id, is older than this one, and leads to nothing that is here. The id
+alone proves nothing: systemd-nspawn gives a container one of its own, and another machine may share the directory.
 """
 
 from __future__ import annotations

@@ -139,7 +139,9 @@ def _parser() -> ArgumentParser:
         return commands.add_parser(name, help=text, description=text, parents=[common, *parents])
 
     command("list", "who has what").add_argument("--state", choices=STATES, default="", help="only these")
-    command("show", "all that is known of a lease").add_argument("what", type=_what, metavar="IP|CONTAINER|NAMESPACE/POD")
+    command("show", "all that is known of a lease").add_argument(
+        "what", type=_what, metavar="IP|CONTAINER|NAMESPACE/POD"
+    )
     command("stats", "how full the ranges are", conf)
     check = command("verify", "every inconsistency; exit code 1 where one is left", conf, asks)
     check.add_argument("--fix", action="store_true", help="mend what no pod can miss")
