@@ -33,12 +33,10 @@ class Taken:
         """Raises what the functions raise."""
         assert isinstance(ip, tuple)
         name = ip_text(ip)
-        if self._is_in_use(name):
-            return True
-        if self.spares_cooling and self._is_cooling(name):
+        if self.spares_cooling and self._is_cooling(name):  # first, as thousands may cool and a look costs more
             self.has_spared = True
             return True
-        return False
+        return self._is_in_use(name)
 
     def first_left(self, ip: IP, end: int) -> int:
         """The first number from the IP's on that seems to be free, or one beyond `end`."""
