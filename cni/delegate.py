@@ -71,8 +71,9 @@ def execute(executable: str, request: Request, verb: str) -> bytes:
     return output
 
 
-def run(argv: list[str], environ: dict[str, str], data: bytes) -> tuple[int, bytes, bytes]:
-    """A program with `data` on stdin: its exit code (a negative signal number), stdout, stderr.
+def run(argv: list[str], environ: dict[str, str], data: bytes, seconds: float = 0) -> tuple[int, bytes, bytes]:
+    """A program with `data` on stdin: its exit code (a negative signal number), stdout, stderr. It is ended after
+    `seconds`, if any.
 
     Raises IOFailure (5), TryAgainLater (11).
     """
@@ -82,7 +83,7 @@ def run(argv: list[str], environ: dict[str, str], data: bytes) -> tuple[int, byt
     try:
         os.write(stdin, data)
         os.lseek(stdin, 0, os.SEEK_SET)
-        status = _run(argv, clean(environ), fds)
+        status = _run(argv, clean(environ), fds, seconds)
         return status, _content(stdout), _content(stderr)
     finally:
         for fd in fds:
@@ -102,11 +103,11 @@ def clean(environ: dict[str, str]) -> dict[str, str]:
     return child if original is None else child | {"LD_LIBRARY_PATH": original}
 
 
-def _run(argv: list[str], environ: dict[str, str], fds: tuple[int, int, int]) -> int:
+def _run(argv: list[str], environ: dict[str, str], fds: tuple[int, int, int], seconds: float) -> int:
     """The exit code, a negative signal number. Raises IOFailure (5), TryAgainLater (11)."""
     for pause in (*BUSY_WAITS, None):
         try:
-            return _run_once(argv, environ, fds)
+            return _run_once(argv, environ, fds, seconds)
         except OSError as error:
             if error.errno != errno.ETXTBSY:
                 raise IOFailure(f"cannot execute {argv[0]}", os.strerror(error.errno or 0)) from None
@@ -115,7 +116,7 @@ def _run(argv: list[str], environ: dict[str, str], fds: tuple[int, int, int]) ->
     raise TryAgainLater(f"{argv[0]} is being replaced", "text file busy")
 
 
-def _run_once(argv: list[str], environ: dict[str, str], fds: tuple[int, int, int]) -> int:
+def _run_once(argv: list[str], environ: dict[str, str], fds: tuple[int, int, int], seconds: float) -> int:
     import signal
 
     from cni import signals
@@ -128,13 +129,32 @@ def _run_once(argv: list[str], environ: dict[str, str], fds: tuple[int, int, int
         defaults = signals.defaults()
         pid = os.posix_spawn(argv[0], argv, environ, file_actions=actions, setsigdef=defaults, setsigmask=mask)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if seconds:
+            _watch(pid, argv[0], seconds)
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    except BaseException:  # SIGTERM: the runtime gave up on us, so nobody waits for the delegate either
+    except BaseException:  # its time is up; or SIGTERM: the runtime gave up on us, so nobody waits for it either
         if pid:
             _end(pid)
         raise
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _watch(pid: int, program: str, seconds: float) -> None:
+    """Until it ends. Raises TryAgainLater (11) for one that does not in that time."""
+    import select
+
+    try:
+        fd = os.pidfd_open(pid)
+    except OSError:
+        return  # before Linux 5.3: it takes its time
+    try:
+        waiting = select.poll()
+        waiting.register(fd, select.POLLIN)
+        if not waiting.poll(int(seconds * 1000)):
+            raise TryAgainLater(f"{program} did not end within {seconds:g} s", "it was ended; is the node overloaded?")
+    finally:
+        os.close(fd)
 
 
 def _end(pid: int) -> None:

@@ -169,6 +169,20 @@ def test_a_file_that_cannot_be_executed(toy: Toy) -> None:
     assert caught.value.details == "No such file or directory"
 
 
+# --- its time
+
+
+def test_a_program_that_takes_too_long_is_ended(toy: Toy) -> None:
+    with pytest.raises(TryAgainLater, match=r"toy did not end within 0\.2 s$"):
+        delegate.run([toy("echo $$ >$0.pid; exec sleep 60")], {"PATH": "/usr/bin:/bin"}, b"", 0.2)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(Path(f"{toy.path}.pid").read_text()), 0)
+
+
+def test_a_program_that_ends_in_time_is_as_without_a_limit(toy: Toy) -> None:
+    assert delegate.run([toy("cat; exit 3")], {"PATH": "/usr/bin:/bin"}, b"x", 60) == (3, b"x", b"")
+
+
 # --- text file busy: the executable is just being replaced
 
 
