@@ -17,6 +17,12 @@ SHARE_SECONDS = 10.0  # a failed ADD holds it for some milliseconds
 CLAIM_SECONDS = 1.0  # an ADD holds it for about one
 
 
+def make_run_dir(path: str) -> None:
+    """Mode 0700, or cni-vethd would not listen there: os.makedirs gives it to the last level alone. Raises OSError."""
+    if not os.path.isdir(path):
+        os.makedirs(path, 0o700, exist_ok=True)
+
+
 class BridgeLock:
     """Shared by ADDs from "ensure the bridge" to "attached", claimed alone to take one back."""
 
@@ -24,8 +30,7 @@ class BridgeLock:
         self._path = os.path.join(directory, "bridge.lock")
         self._file: FileIO | None = None  # closed, and unlocked, when the last reference goes
         try:
-            if not os.path.exists(directory):
-                os.makedirs(directory, 0o700, exist_ok=True)
+            make_run_dir(directory)
             self._file = FileIO(self._path, "a")
         except OSError:
             pass
