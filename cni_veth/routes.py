@@ -57,12 +57,12 @@ def default_links(socket: Socket) -> list[int]:
     return [index for reply in replies if reply["dst_len"] == 0 for index, _ in KernelRoute(reply).gateways if index]
 
 
-def is_local(socket: Socket, ip: str, index: int) -> bool:
-    """Whether the node has this IP on that link."""
+def is_local(socket: Socket, ip: str, index: int = 0) -> bool:
+    """Whether the node has this IP, on that link if one is named."""
     family, bits = (AF_INET, 32) if address.family(ip) == 4 else (AF_INET6, 128)
     body = Body(ROUTE, [("RTA_DST", ip)], family=family, dst_len=bits, flags=RTM_F_FIB_MATCH)
     replies = socket.batch(Message(body, RTM_GETROUTE, 0, f"look up {ip}"))[0].replies
-    return any(reply["type"] == RTN_LOCAL and reply.get("RTA_OIF") == index for reply in replies)
+    return any(reply["type"] == RTN_LOCAL and index in (0, reply.get("RTA_OIF")) for reply in replies)
 
 
 class KernelRoute:

@@ -5,8 +5,6 @@ changed; of xtables those of iptables-nft alone.
 
 from __future__ import annotations
 
-import errno
-
 from cni.errors import KernelRefused, PluginNotAvailable
 from cni.request import Request
 from cni.stderr import tell
@@ -17,16 +15,13 @@ from cni_veth.nft import foreign
 from cni_veth.nft.attributes import CHAIN_LAYOUT, RULE_LAYOUT
 from cni_veth.nft.elements import TABLE
 from cni_veth.nft.masquerade import ranges
-from cni_veth.nft.transaction import Netfilter
+from cni_veth.nft.transaction import NO_NFTABLES, Netfilter
 from cni_veth.wire import Body, Reply
 
 NFT_MSG_GETCHAIN, NFT_MSG_GETRULE = 0xA04, 0xA07
 NFPROTO_UNSPEC, NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6 = 0, 1, 2, 10
 FAMILIES = {NFPROTO_INET: "inet", NFPROTO_IPV4: "ip", NFPROTO_IPV6: "ip6"}
 NF_INET_FORWARD = 2
-
-
-NO_NFTABLES = (errno.EPROTONOSUPPORT, errno.EOPNOTSUPP, errno.ENOENT, errno.EINVAL)
 
 
 def status(request: Request, conf: VethConf) -> None:

@@ -20,6 +20,7 @@ NETLINK_NETFILTER = 12
 NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END, NFNL_SUBSYS_NFTABLES = 0x10, 0x11, 10
 SO_SNDBUFFORCE, SO_RCVBUFFORCE = 32, 33
 ANSWER_BYTES = 1024  # of a receive buffer, for one refusal
+NO_NFTABLES = (errno.EPROTONOSUPPORT, errno.EOPNOTSUPP, errno.ENOENT, errno.EINVAL)  # in the kernel
 USUAL_BYTES = 100_000  # what the kernel's default buffers hold for certain
 _HEADER = struct.Struct("=LHHLL")
 
