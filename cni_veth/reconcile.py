@@ -15,7 +15,8 @@ from cni_veth.records import Records
 HELP = """usage: cni-veth reconcile
 
 Puts back what the pods of this node need in nftables (masquerade, host ports, guards, policies) and is missing. What is
-there stays, no connection is cut, and no other program's table is touched. The next ADD would do the same.
+there stays, no connection is cut, and no other program's table is touched. The next ADD of a pod with rules does the
+same, but only where whole sets are gone, as after `nft flush ruleset`: emptied chains it does not see.
 
 Exit code: 0 all is there, 1 some could not be put back, 2 wrong usage.
 """
@@ -48,4 +49,7 @@ def _put_back(records: Records, environ: dict[str, str]) -> tuple[list[str], int
         return [], 0
     problems = attachment.restore(netfilter, host, records, environ)
     left = attachment.lacking(netfilter, missing)
+    if left:
+        first = " ".join((left[0].network, *left[0].owner))
+        problems.append(f"rules of {len(left)} pods are still missing (first: {first})")
     return problems, len(missing) - len(left)
