@@ -10,6 +10,7 @@ A feature module stands in features.MODULES and has
 
 from __future__ import annotations
 
+from cni.conf import Section
 from cni.request import Request
 from cni.result import IPConfig
 from cni_veth.conf import VethConf
@@ -21,6 +22,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cni_veth.nft.elements import Element
     from cni_veth.nft.ruleset import Text
+
+
+UNSPEAKABLE = frozenset('"*\\')  # in a name that nft(8) reads
+
+
+def refuse_unspeakable(section: Section, bridge: str) -> None:
+    """Raises InvalidConfig (7)."""
+    if not UNSPEAKABLE.isdisjoint(bridge):
+        raise section.error("bridge", f"{bridge!r} cannot stand in a rule of nftables", "rename the bridge")
 
 
 class Place:

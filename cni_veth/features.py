@@ -9,7 +9,7 @@ import os
 import sys
 
 from cni.conf import Section
-from cni.errors import KernelRefused, LimitedConnectivity, PluginNotAvailable
+from cni.errors import KernelRefused, LimitedConnectivity, PluginNotAvailable, TryAgainLater
 from cni.request import Request
 from cni.result import IPConfig, Result
 from cni_veth import links, tag
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from cni_veth.netns import Netns
     from cni_veth.records import Record, Records
     from cni_veth.veth import Pair
+
+
+STATUS_SECONDS = 2.0  # for a moment without ADD and DEL; runtimes ask often
 
 
 class Keys:
@@ -70,9 +73,13 @@ class Features:
         record, records = _record(self.asked, place), Records(request.run_dir)
         records.share()
         try:
+            earlier = records.read(record.name)
+            if earlier is not None and earlier.mac != record.mac:  # of a link that vanished without DEL
+                _take_away(host, earlier)
             records.write(record)
             if record.texts:
                 attachment.add(Netfilter(), host, records, record, request.environ)
+                records.write_links(record)
             for feature in self.asked:
                 feature.apply(place)
         finally:
@@ -145,24 +152,23 @@ def release(host: Socket, request: Request) -> Released | None:
 
 def status(request: Request, conf: VethConf) -> None:
     """Raises PluginNotAvailable (50) where a feature cannot work, LimitedConnectivity (51) where pods lack rules."""
-    if conf.features is None:
+    asked = conf.features.asked if conf.features is not None else []
+    if not asked and not _may_have_features(request):
         return
-    from cni_veth.nft import attachment, ruleset
-    from cni_veth.nft.transaction import Netfilter
-    from cni_veth.records import Records
+    from cni_veth.nft import ruleset
 
     try:
         ruleset.program(request.environ)
-        lacking = attachment.lacking(Netfilter(), attachment.living(Socket(), Records(request.run_dir)))
+        lacking = _lacking(request)
     except KernelRefused as error:
         raise PluginNotAvailable(error.msg, error.details) from None
     if lacking:
         first = " ".join((lacking[0].network, *lacking[0].owner))
         raise LimitedConnectivity(
             f"rules of {len(lacking)} pods are missing in nftables (first: {first})",
-            "another program removed them; `cni-veth reconcile` puts them back, and so does the next ADD",
+            "another program removed them; `cni-veth reconcile` puts them back, after `nft flush ruleset` also an ADD",
         )
-    for feature in conf.features.asked:
+    for feature in asked:
         ask = getattr(_load(feature.name), "status", None)
         if ask is not None:
             ask(request, conf)
@@ -172,6 +178,7 @@ def collect(host: Socket, request: Request, keep: set[tuple[str, str]], errors: 
     """GC's part: away with what this network's attachments have that are not in `keep`, noted, or only told by the
     kernel."""
     from cni_veth.nft import garbage
+    from cni_veth.nft.transaction import NO_NFTABLES
     from cni_veth.records import Records
 
     records, names = Records(request.run_dir), []
@@ -180,13 +187,50 @@ def collect(host: Socket, request: Request, keep: set[tuple[str, str]], errors: 
         is_noted = os.path.isdir(records.directory)
         if is_noted:
             records.claim()
+            records.sweep()
         for record in found:
             with errors:
                 _take_away(host, record)
                 names.append(record.name)
         kept = [record for record in records.every() if record.name not in names]
-        garbage.collect(request.name, keep, kept if is_noted else None)
+        try:
+            garbage.collect(request.name, keep, kept if is_noted else None, records)
+        except KernelRefused as error:
+            if found or kept or error.errno not in NO_NFTABLES:
+                raise
     return Released(records, names)
+
+
+def _may_have_features(request: Request) -> bool:
+    """Pods of this network, though STATUS is told none of what the runtime asks for one pod."""
+    offered = request.conf.open_section("capabilities")
+    if any(keys.capability and offered.raw(keys.capability) for keys in MODULES.values()):
+        return True
+    if not os.path.isdir(records_directory(request.run_dir)):
+        return False
+    from cni_veth.records import Records
+
+    return any(record.network == request.name for record in Records(request.run_dir).every())
+
+
+def _lacking(request: Request) -> list[Record]:
+    """The living pods whose rules are not all there. An ADD or DEL under way has some of them: what is found is looked
+    at again while there is none, and nobody is blamed while they come all the time."""
+    from cni_veth.nft import attachment
+    from cni_veth.nft.transaction import Netfilter
+    from cni_veth.records import Records
+
+    netfilter, host, records = Netfilter(), Socket(), Records(request.run_dir)
+    if not attachment.lacking(netfilter, attachment.living(host, records)):
+        return []
+    try:
+        records.claim(STATUS_SECONDS)
+    except TryAgainLater:
+        return []
+    try:
+        return attachment.lacking(netfilter, attachment.living(host, records))
+    finally:
+        records.release()
 
 
 def _place_again(host: Socket, netns: Netns, conf: VethConf, request: Request, result: Result) -> Place | None:

@@ -19,6 +19,7 @@ from cni import document
 from cni.errors import CNIError, IOFailure, TryAgainLater
 from cni.stderr import tell
 from cni_veth import features, tag
+from cni_veth.lock import make_run_dir
 from cni_veth.nft.elements import Element
 from cni_veth.nft.ruleset import Text
 
@@ -26,6 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+UNFINISHED = ".new"
 LOCK_SECONDS = 10.0  # to put back five thousand pods' rules takes about one
 
 
@@ -42,9 +44,20 @@ class Record:
         self.elements: list[Element] = []
         self.parts: dict[str, Any] = {}
 
+    @classmethod
+    def of_link(cls, text: Text) -> Record:
+        """A bridge's own text: in force though no pod that asked for it is left, until GC."""
+        record = cls("", ("", ""))
+        record.host_link, record.texts = text.link, [text]
+        return record
+
+    @property
+    def is_of_link(self) -> bool:
+        return not self.network
+
     @property
     def name(self) -> str:
-        return tag.altname(self.network, self.owner)
+        return f"{tag.PREFIX}-{self.texts[0].kind}" if self.is_of_link else tag.altname(self.network, self.owner)
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -64,7 +77,7 @@ class Record:
         """Raises KeyError, TypeError, ValueError for what no `to_json` wrote."""
         record = cls(data["network"], (data["containerID"], data["ifname"]))
         record.host_link, record.ips, record.mac = data["hostLink"], data["ips"], data["mac"]
-        record.texts = [Text.from_json(text) for text in data["texts"]]
+        record.texts = [_current(Text.from_json(text)) for text in data["texts"]]
         record.elements = [Element.from_json(element) for element in data["elements"]]
         record.parts = data["parts"]
         return record
@@ -74,6 +87,7 @@ class Records:
     """Those of the node in whose network namespace this is made."""
 
     def __init__(self, run_dir: str) -> None:
+        self._run_dir = run_dir
         self.directory = features.records_directory(run_dir)
         self._lock: FileIO | None = None  # unlocked when the last reference goes
 
@@ -86,20 +100,26 @@ class Records:
             return None
 
     def every(self) -> list[Record]:
-        try:
-            names = os.listdir(self.directory)
-        except OSError:
-            return []
-        found = (self.read(name) for name in names if name.startswith(f"{tag.PREFIX}-"))
+        found = (self.read(name) for name in self._names() if not name.endswith(UNFINISHED))
         return [record for record in found if record is not None]
 
     def write(self, record: Record) -> None:
         """Where it cannot be written, DEL asks the kernel, and after a flush nobody puts these rules back."""
+        self._write(record, record.name)
+
+    def write_links(self, record: Record) -> None:
+        """What it made its bridge's."""
+        for own in (Record.of_link(text) for text in record.texts if text.link):
+            there = self.read(own.name)
+            if there is None or there.texts[0].name != own.texts[0].name:
+                self._write(own, f"{record.name}-{own.name}")  # several may write it at once
+
+    def _write(self, record: Record, unfinished: str) -> None:
         path = f"{self.directory}/{record.name}"
         try:
-            with FileIO(f"{path}.new", "w") as file:
+            with FileIO(f"{self.directory}/{unfinished}{UNFINISHED}", "w", opener=_open_private) as file:
                 file.write(document.encode(record.to_json()).encode())
-            os.rename(f"{path}.new", path)
+            os.rename(f"{self.directory}/{unfinished}{UNFINISHED}", path)
         except OSError as error:
             why = os.strerror(error.errno or 0)
             tell(f"cni-veth: {path}: {why}; `cni-veth reconcile` will not know of this pod\n".encode())
@@ -112,27 +132,41 @@ class Records:
             if error.errno not in (errno.ENOENT, errno.EROFS):
                 raise IOFailure(f"cannot remove {self.directory}/{name}", os.strerror(error.errno or 0)) from None
 
+    def sweep(self) -> None:
+        """Away with what an ADD that was killed left unfinished. All are locked, by `claim`. Raises IOFailure (5)."""
+        for name in self._names():
+            if name.endswith(UNFINISHED):
+                self.remove(name)
+
     def share(self) -> None:
         """While this one attachment's rules change. Raises TryAgainLater (11)."""
         self._acquire(fcntl.LOCK_SH)
 
-    def claim(self) -> None:
-        """While all attachments' rules are put back; instead of a shared lock where one is held."""
-        self._acquire(fcntl.LOCK_EX)
+    def claim(self, seconds: float = LOCK_SECONDS) -> None:
+        """While all attachments' rules are put back; instead of a shared lock where one is held. Raises TryAgainLater
+        (11)."""
+        self._acquire(fcntl.LOCK_EX, seconds)
 
     def release(self) -> None:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
 
-    def _acquire(self, kind: int) -> None:
+    def _names(self) -> list[str]:
+        try:
+            return [name for name in os.listdir(self.directory) if name.startswith(f"{tag.PREFIX}-")]
+        except OSError:
+            return []
+
+    def _acquire(self, kind: int, seconds: float = LOCK_SECONDS) -> None:
         if self._lock is None:
             try:
+                make_run_dir(self._run_dir)
                 os.makedirs(self.directory, 0o700, exist_ok=True)
                 self._lock = FileIO(f"{self.directory}/lock", "a")
             except OSError:
                 return  # a read-only /run: nobody has records to put anything back from
-        deadline = time.monotonic() + LOCK_SECONDS
+        deadline = time.monotonic() + seconds
         while True:
             try:
                 fcntl.flock(self._lock, kind | fcntl.LOCK_NB)
@@ -143,3 +177,16 @@ class Records:
                         f"{self.directory}/lock is held by another process", "lslocks names it"
                     ) from None
                 time.sleep(0.002)
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _current(text: Text) -> Text:
+    """Another version of the program may have written it; a frame is the one of this program."""
+    if text.kind == "guard":
+        from cni_veth.nft import guard
+
+        return guard.TEXT
+    return text

@@ -5,14 +5,16 @@ from __future__ import annotations
 import errno
 
 from cni.errors import AddressUnavailable, KernelRefused
+from cni.stderr import tell
 from cni_veth import links, tag
 from cni_veth.netlink import NLM_F_CREATE, Answer, Message, Socket
 from cni_veth.nft import elements, ruleset
 from cni_veth.nft.elements import TABLE, Element
+from cni_veth.nft.ruleset import Text
 from cni_veth.nft.transaction import Netfilter
 from cni_veth.records import Record, Records
 
-TRIES = 5  # the rules were flushed (two), a dead pod had the key, and they were flushed again
+TRIES = 6  # the rules were flushed (two), a dead pod had the key (two), and they were flushed again
 AT_ONCE = 500  # elements of a transaction that puts back all
 
 
@@ -31,19 +33,21 @@ def add(netfilter: Netfilter, host: Socket, records: Records, record: Record, en
         if not failed:
             return
         is_missing = any(answer.errno == errno.ENOENT for answer in failed)
-        if is_missing and not is_alone:
-            records.claim()  # and look again: others may have found the same
+        if not is_alone:
+            # and look again: others may have found the same, and a DEL may be between its look and its deletion
+            records.claim()
             is_alone = True
             continue
         if is_missing:
-            restore(netfilter, host, records, environ, record)
+            for problem in restore(netfilter, host, records, environ, record):
+                tell(f"cni-veth: {problem}\n".encode())
             continue
         for answer in failed:
             if answer.errno != errno.EEXIST:
                 raise KernelRefused(answer.message.what, answer.errno, answer.text)
         for element, answer in zip(record.elements, answers[touched:], strict=True):
             if answer.errno == errno.EEXIST:
-                _evict(netfilter, host, element, own)
+                _evict(netfilter, host, records, element, own)
     raise KernelRefused("add rules to nftables", errno.ENOENT, "another program removes them; nft monitor tells which")
 
 
@@ -71,7 +75,11 @@ def restore(
     The records are locked, by `claim`. Raises as `ruleset.install`.
     """
     found = [record for record in living(host, records) if new is None or record.name != new.name]
-    texts = {text.name: text for record in (found if new is None else [*found, new]) for text in record.texts}
+    found.sort(key=lambda record: not record.is_of_link)
+    texts: dict[str, Text] = {}
+    for record in found if new is None else [new, *found]:
+        for text in record.texts:
+            texts.setdefault(text.kind if text.is_frame else text.name, text)  # an older pod's frame may be another
     ruleset.install(netfilter, list(texts.values()), environ)
     pairs = [
         (element, elements.comment(record.network, record.owner)) for record in found for element in record.elements
@@ -91,8 +99,13 @@ def restore(
 
 def living(host: Socket, records: Records) -> list[Record]:
     """The records whose link is there."""
-    alive = {name for link in links.every(host) for name in link.altnames}
-    return [record for record in records.every() if record.name in alive]
+    every = links.every(host)
+    alive, names = {name for link in every for name in link.altnames}, {link.name for link in every}
+    return [
+        record
+        for record in records.every()
+        if (record.host_link in names if record.is_of_link else record.name in alive)
+    ]
 
 
 def lacking(netfilter: Netfilter, listed: list[Record]) -> list[Record]:
@@ -144,24 +157,24 @@ def dump(netfilter: Netfilter) -> list[tuple[str, Element]]:
     return found
 
 
-def owner_is_alive(host: Socket, text: str) -> bool:
-    """Whether the attachment of that comment has its link; also where the comment holds digests and cannot tell."""
+def _owner_is_alive(host: Socket, records: Records, text: str) -> bool:
+    """Whether the attachment of that comment has its link; one that holds digests is looked for among the records."""
     network, container_id, ifname = text.split(" ")
     if "#" in text:
-        return True
+        return any(elements.comment(record.network, record.owner) == text for record in living(host, records))
     return links.find(host, altname=tag.altname(network, (container_id, ifname))) is not None
 
 
-def _evict(netfilter: Netfilter, host: Socket, element: Element, own: str) -> None:
+def _evict(netfilter: Netfilter, host: Socket, records: Records, element: Element, own: str) -> None:
     """Take a key from a pod that is gone, or from an earlier ADD of this one. Raises AddressUnavailable (102) where its
-    pod lives."""
+    pod lives. The records are locked, by `claim`."""
     entry = lookup(netfilter, element)
     if entry is None:
         return
     text = elements.comment_of(entry)
     if text.count(" ") != 2:
         raise AddressUnavailable(f"{element.what} is taken", f"an element of {element.set} that is not ours has it")
-    if text != own and owner_is_alive(host, text):
+    if text != own and _owner_is_alive(host, records, text):
         network, container_id, ifname = text.split(" ")
         raise AddressUnavailable(
             f"{element.what} is taken", f"by container {container_id}, interface {ifname}, network {network}"

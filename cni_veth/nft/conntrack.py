@@ -6,15 +6,12 @@ from __future__ import annotations
 
 import errno
 
+from cni_veth import routes
 from cni_veth.attributes import NLA_F_NESTED, Nested, Table
-from cni_veth.netlink import Message
+from cni_veth.netlink import Message, Socket
 from cni_veth.nft.elements import PROTOCOLS
 from cni_veth.nft.transaction import Netfilter
 from cni_veth.wire import Attributes, Body, Layout
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
 IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_DELETE = 0x101, 0x102  # NFNL_SUBSYS_CTNETLINK in the high byte
 IP: Table = {
@@ -32,26 +29,31 @@ CONNECTION: Table = {"CTA_TUPLE_ORIG": (NLA_F_NESTED | 1, Nested(TUPLE)), "CTA_Z
 LAYOUT = Layout("family version resource", "!BBH", CONNECTION)
 
 
-def forget(ports: list[Any]) -> None:
-    """Every UDP connection to one of `ports`, [port, address or "" for any]. Raises KernelRefused (100)."""
+def forget(host: Socket, ports: set[tuple[int, str]]) -> None:
+    """Every UDP connection to one of `ports` of the node, (port, address or "" for any); what goes beyond it, as
+    pods' DNS does, is kept. Raises KernelRefused (100)."""
     if not ports:
         return
     netfilter = Netfilter()
-    wanted = {(port, ip) for port, ip in ports}
+    here: dict[str, bool] = {}
     message = Message(Body(LAYOUT, []), IPCTNL_MSG_CT_GET, 0, "list connections")  # of all families: one walk, of ms
     for reply in netfilter.dump(message):
         original = reply.get("CTA_TUPLE_ORIG")
-        if original is not None and _is_wanted(original, wanted):
+        ip = _destination(original, ports) if original is not None else ""
+        if ip and ip not in here:
+            here[ip] = routes.is_local(host, ip)
+        if ip and here[ip]:
             netfilter.ask(_delete(reply["family"], original, reply.get("CTA_ZONE")))
     netfilter.leave()
 
 
-def _is_wanted(original: Attributes, wanted: set[tuple[int, str]]) -> bool:
+def _destination(original: Attributes, ports: set[tuple[int, str]]) -> str:
+    """Where it goes, if that is one of `ports`; else ""."""
     proto, ip = original.get("CTA_TUPLE_PROTO"), original.get("CTA_TUPLE_IP")
     if proto is None or ip is None or proto.get("CTA_PROTO_NUM") != PROTOCOLS["udp"]:
-        return False
-    port = proto.get("CTA_PROTO_DST_PORT")
-    return (port, "") in wanted or (port, ip.get("CTA_IP_V4_DST") or ip.get("CTA_IP_V6_DST")) in wanted
+        return ""
+    port, destination = proto.get("CTA_PROTO_DST_PORT"), ip.get("CTA_IP_V4_DST") or ip.get("CTA_IP_V6_DST")
+    return str(destination) if (port, "") in ports or (port, destination) in ports else ""
 
 
 def _delete(family: int, original: Attributes, zone: int | None) -> Message:

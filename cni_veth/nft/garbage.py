@@ -5,18 +5,19 @@ from __future__ import annotations
 import errno
 
 from cni_veth.netlink import Message
-from cni_veth.nft import attachment, elements, ruleset
+from cni_veth.nft import attachment, elements, guard, policy, ports, ruleset
 from cni_veth.nft.attributes import CHAIN_LAYOUT, RULE_LAYOUT, SET_LAYOUT
 from cni_veth.nft.elements import FAMILIES, TABLE
+from cni_veth.nft.ruleset import Text
 from cni_veth.nft.transaction import Netfilter
-from cni_veth.records import Record
+from cni_veth.records import Record, Records
 from cni_veth.wire import Body, Layout
 
 NFT_MSG_GETCHAIN, NFT_MSG_DELCHAIN, NFT_MSG_DELRULE, NFT_MSG_DELSET = 0xA04, 0xA05, 0xA08, 0xA0B
-DIGEST = 13  # "-" and six bytes in hexadecimal end a text's name
+CLOSING = {"loopback": ports.close, "policy": policy.close}  # before the text of a bridge goes
 
 
-def collect(network: str, keep: set[tuple[str, str]], kept: list[Record] | None) -> None:
+def collect(network: str, keep: set[tuple[str, str]], kept: list[Record] | None, records: Records) -> None:
     """The network's elements whose owner is not in `keep`; `kept` are the records of all networks that stay; None
     where none were made.
 
@@ -33,15 +34,27 @@ def collect(network: str, keep: set[tuple[str, str]], kept: list[Record] | None)
             is_all_noted = False
     netfilter.remove(gone)
     if is_all_noted:
+        used = [text for record in kept or [] if not record.is_of_link for text in record.texts]
+        _close_links(netfilter, records, kept or [], {text.kind for text in used})
         for family in FAMILIES:
-            _drop_texts(netfilter, family, {text.name for record in kept or [] for text in record.texts})
+            _drop_texts(netfilter, family, used)
     netfilter.leave()
 
 
-def _drop_texts(netfilter: Netfilter, family: str, used: set[str]) -> None:
-    """All rules first, because they name sets and chains."""
+def _close_links(netfilter: Netfilter, records: Records, kept: list[Record], used: set[str]) -> None:
+    for record in kept:
+        word = record.texts[0].kind.partition("-")[0] if record.is_of_link else ""
+        if word in CLOSING and record.texts[0].kind not in used:
+            CLOSING[word](netfilter, record.host_link)
+            records.remove(record.name)
+
+
+def _drop_texts(netfilter: Netfilter, family: str, used: list[Text]) -> None:
+    """All rules first, because they name sets and chains. A frame of all pods stays, and harms nobody."""
     sets = ruleset.present(netfilter, family)
-    unused = {name for name in sets if name[-DIGEST : -DIGEST + 1] == "-" and name not in used}
+    names = {text.name for text in used}
+    kinds = {text.kind for text in used if text.is_frame} | {guard.TEXT.kind, ""}
+    unused = {name for name in sets if name not in names and ruleset.kind_of(name) not in kinds}
     if not unused:
         return
     chains = [name for name in _chains(netfilter, family) if _is_of(name, unused)]
@@ -56,8 +69,8 @@ def _drop_texts(netfilter: Netfilter, family: str, used: set[str]) -> None:
 
 
 def _is_of(name: str, texts: set[str]) -> bool:
-    """A text's sets and chains begin with its name; those that a frame names otherwise stay, and harm nobody."""
-    return any(name == text or name.startswith(f"{text}-") for text in texts)
+    """A text's sets and chains begin with its name; the chain of a bridge's text has its kind."""
+    return any(name in (text, ruleset.kind_of(text)) or name.startswith(f"{text}-") for text in texts)
 
 
 def _chains(netfilter: Netfilter, family: str) -> list[str]:

@@ -29,7 +29,8 @@ class Masquerade(Feature):
         self._left_alone = left_alone
 
     def rules(self, place: Place) -> Rules:
-        text = _text(self._network, [*(subnet(ip.address) for ip in place.ips), *self._left_alone])
+        own = [subnet(ip.address) for ip in place.ips if not is_single(ip.address)]
+        text = _text(self._network, [*own, *self._left_alone])
         found = [
             Element(("inet", f"{text.name}-{ip.family}"), elements.ip(ip.ip), f"masquerade of {ip.ip}")
             for ip in place.ips
@@ -76,6 +77,12 @@ def _words(network: str) -> str:
 def subnet(text: str) -> str:
     packed, prefix = address.split(text)
     return f"{address.unpack(address.network(packed, prefix))}/{prefix}"
+
+
+def is_single(text: str) -> bool:
+    """A network of one address: in a text it would make one for each pod, and nobody else is in it."""
+    packed, prefix = address.split(text)
+    return prefix == len(packed) * 8
 
 
 def _cidr(section: Section, key: str, text: str) -> str:

@@ -16,8 +16,8 @@ from cni.errors import UnsupportedField
 from cni.request import Request
 from cni_veth import sysctl
 from cni_veth.conf import VethConf
-from cni_veth.feature import Feature, Place, Rules
-from cni_veth.nft import conntrack, elements, masquerade
+from cni_veth.feature import Feature, Place, Rules, refuse_unspeakable
+from cni_veth.nft import conntrack, elements, masquerade, ruleset
 from cni_veth.nft.elements import Element
 from cni_veth.nft.ruleset import Text
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cni_veth.netlink import Socket
+    from cni_veth.nft.transaction import Netfilter
     from cni_veth.records import Record
 
 WORDS: dict[int, str] = masquerade.WORDS
@@ -74,26 +75,24 @@ class Ports(Feature):
         if self._source:
             found += [_source(text, self._source, *pair) for pair in pairs]
         distinct = {(element.set, element.key): element for element in found}  # two ports of the node to one of the pod
-        return Rules([text, _near(text, place)], list(distinct.values()))
-
-    def part(self, place: Place) -> object:
-        """The UDP ports, whose connections are to be forgotten."""
-        return self._udp()
+        texts = [text, _near(text, place)]
+        if self._is_from_loopback(place):
+            texts.append(_loopback(place.carrier))
+        return Rules(texts, list(distinct.values()))
 
     def differences(self, place: Place) -> list[str]:
         name = f"ipv4/conf/{place.carrier}/route_localnet"
-        is_asked = self._source and any(ip.family == 4 for ip in place.ips)
+        is_asked = self._is_from_loopback(place)
         return [f"net.{name.replace('/', '.')} is off"] if is_asked and sysctl.read(name) != "1" else []
 
-    def _udp(self) -> list[Any]:
-        udp = [each for each in self._mappings if each.protocol == "udp"]
-        return [[each.host_port, "" if each.is_any else each.host_ip] for each in udp]
+    def _is_from_loopback(self, place: Place) -> bool:
+        return bool(self._source) and any(ip.family == 4 for ip in place.ips)
 
     def apply(self, place: Place) -> None:
-        if self._source and any(ip.family == 4 for ip in place.ips):
-            # 127.0.0.1 -> pod leaves by the bridge; _near drops what comes for 127/8 from there
+        if self._is_from_loopback(place):
+            # 127.0.0.1 -> pod leaves by the bridge; _loopback drops what comes for 127/8 from there
             sysctl.write(f"ipv4/conf/{place.carrier}/route_localnet", "1")
-        conntrack.forget(self._udp())
+        conntrack.forget(place.host, _udp(self.rules(place).elements))
 
 
 def read(request: Request, conf: VethConf) -> Ports | None:
@@ -112,15 +111,31 @@ def read(request: Request, conf: VethConf) -> Ports | None:
     mappings = [mapping for mapping in mappings if mapping.host_port]
     if not mappings:
         return None
+    refuse_unspeakable(section, conf.bridge)
     _refuse_twice(runtime, mappings)
     if backend == "iptables":
         masquerade.note(request, "backend")
     return Ports(mappings, snat, masq_all, conditions)
 
 
+def close(netfilter: Netfilter, bridge: str) -> None:
+    """Before nothing guards the node's loopback any more, nothing from there gets to it. Raises KernelRefused (100)."""
+    sysctl.write(f"ipv4/conf/{bridge}/route_localnet", "0", is_optional=True)
+
+
 def release(host: Socket, record: Record, part: Any) -> None:
     """A connection that goes on would reach whoever gets the address next."""
-    conntrack.forget(part or [])
+    conntrack.forget(host, _udp(record.elements))
+
+
+def _udp(listed: list[Element]) -> set[tuple[int, str]]:
+    """The node's UDP ports among the maps' keys: (port, address or "" for any)."""
+    found = set()
+    for element in listed:
+        ip, protocol, port = element.key[:-8], element.key[-8:-4], element.key[-4:-2]
+        if element.set[:-1].endswith(("-any", "-one")) and protocol == elements.protocol("udp"):
+            found.add((int.from_bytes(port, "big"), address.unpack(ip) if ip else ""))
+    return found
 
 
 def _target(text: Text, mapping: Mapping, ip: str) -> Element:
@@ -212,16 +227,21 @@ def _text(conditions: dict[int, list[str]]) -> Text:
 
 
 def _near(ports: Text, place: Place) -> Text:
-    """What is the bridge's: neighbours are answered through the node, and nobody behind it speaks as, or to, 127/8,
-    which route_localnet would let through (CVE-2020-8558)."""
-    inside = [f'iifname "{place.carrier}" ip {end} {LOOPBACK} drop' for end in ("saddr", "daddr")]
+    """Neighbours are answered through the node. One address alone has none."""
     source = []
     for ip in place.ips:
+        if masquerade.is_single(ip.address):
+            continue
         # by their subnet: br_netfilter hides the link from which they came
         mapped = f"{WORDS[ip.family]} daddr . meta l4proto . th dport @{ports.name}-near{ip.family}"
         source.append(f"{WORDS[ip.family]} saddr {masquerade.subnet(ip.address)} ct status dnat {mapped} {MASQUERADE}")
-    chains = {
-        "$name-127": ["type filter hook prerouting priority raw;", *inside],
-        "$name-source": ["type nat hook postrouting priority srcnat;", *source],
-    }
+    chains = {"$name-source": ["type nat hook postrouting priority srcnat;", *source]}
     return Text("near", "inet", [], chains)
+
+
+def _loopback(bridge: str) -> Text:
+    """Nobody behind the bridge speaks as, or to, 127/8, which route_localnet would let through (CVE-2020-8558)."""
+    inside = [f'iifname "{bridge}" ip {end} {LOOPBACK} drop' for end in ("saddr", "daddr")]
+    kind = ruleset.of_link("loopback", bridge)
+    chains = {kind: ["type filter hook prerouting priority raw;", *inside]}
+    return Text(kind, "inet", [], chains, is_frame=True, link=bridge)

@@ -28,21 +28,32 @@ if TYPE_CHECKING:
 NFT_MSG_GETRULE, NFT_MSG_GETSET = 0xA07, 0xA0A
 MARK = (1).to_bytes(4, sys.byteorder)
 OWN = "$name"
+DELETE = "delete "
+DIGEST = 13  # "-" and six bytes in hexadecimal end a text's name
+NFT_SECONDS = 8.0  # others wait for the records' lock meanwhile, for little more
 SYSTEM_PATH = ("/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin")
 
 
 class Text:
-    """`kind` is a word; `sets` are "set NAME { ... }" and "map NAME { ... }"; `chains` have their lines; a base chain's
+    """`kind` is a word; `sets` are "set NAME { ... }", "map NAME { ... }", "element SET { ... }" and
+    "delete element SET { ... }"; `chains` have their lines; a base chain's
     begin with "type ... hook ...;". OWN stands for the name that the digest makes.
 
-    A frame is the only one of its kind on a node: another version of it is replaced. Other texts exist side by side.
+    A frame is the only one of its kind on a node: another version of it is replaced by the next ADD, and serves until
+    then. Other texts exist side by side. A text of a `link`, the bridge's name, is a frame of that bridge.
     Whoever changes the type of a set or the hook of a base chain gives it another name: the old one may be in use.
     """
 
-    __slots__ = ("chains", "family", "is_frame", "kind", "name", "sets")
+    __slots__ = ("chains", "family", "is_frame", "kind", "link", "name", "sets")
 
     def __init__(
-        self, kind: str, family: str, sets: list[str], chains: dict[str, list[str]], is_frame: bool = False
+        self,
+        kind: str,
+        family: str,
+        sets: list[str],
+        chains: dict[str, list[str]],
+        is_frame: bool = False,
+        link: str = "",
     ) -> None:
         seed = repr((kind, family, sets, sorted(chains.items())))
         self.kind = kind
@@ -51,14 +62,15 @@ class Text:
         self.sets = sets
         self.chains = chains
         self.is_frame = is_frame
+        self.link = link
 
     def to_json(self) -> list[object]:
-        return [self.kind, self.family, self.sets, self.chains, self.is_frame]
+        return [self.kind, self.family, self.sets, self.chains, self.is_frame, self.link]
 
     @classmethod
     def from_json(cls, value: Any) -> Text:
-        kind, family, sets, chains, is_frame = value
-        return cls(kind, family, sets, chains, is_frame)
+        kind, family, sets, chains, is_frame, link = value
+        return cls(kind, family, sets, chains, is_frame, link)
 
     def touch(self) -> Message:
         """Part of every transaction that relies on it."""
@@ -70,13 +82,12 @@ class Text:
         """For `nft -f -`; `present` are the names of the family's sets."""
         table = f"{self.family} {TABLE}"
         lines = [f"add table {table}"]
-        if self.is_frame:
-            older = [name for name in present if name.startswith(f"{self.kind}-") and name != self.name]
-            lines += [f"delete set {table} {name}" for name in sorted(older)]
+        lines += [f"delete set {table} {name}" for name in self.others(present)]
         lines.append(f"add set {table} {self.name} {{ type mark; elements = {{ 1 }}; }}")
         for each in self.sets:
+            verb, each = ("delete", each[len(DELETE) :]) if each.startswith(DELETE) else ("add", each)
             word, _, rest = each.partition(" ")
-            lines.append(f"add {word} {table} {rest}")
+            lines.append(f"{verb} {word} {table} {rest}")
         for chain, content in sorted(self.chains.items()):
             head = f" {{ {content[0]} }}" if content and content[0].startswith("type ") else ""
             lines += [f"add chain {table} {chain}{head}", f"flush chain {table} {chain}"]
@@ -84,8 +95,22 @@ class Text:
             lines += [f"add rule {table} {chain} {rule}" for rule in self.rules(chain)]
         return "".join(f"{line}\n" for line in lines).replace(OWN, self.name)
 
+    def others(self, present: set[str]) -> list[str]:
+        """Of a frame, what other versions of it are there."""
+        return sorted(name for name in present if self.is_frame and kind_of(name) == self.kind and name != self.name)
+
     def rules(self, chain: str) -> list[str]:
         return [line for line in self.chains[chain] if not line.startswith("type ")]
+
+
+def of_link(kind: str, link: str) -> str:
+    """The kind of a bridge's own text; a name may hold what nft(8) does not read."""
+    return f"{kind}-{blake2b(link.encode(), digest_size=4).hexdigest()}"
+
+
+def kind_of(name: str) -> str:
+    """The kind of the text of that name, "" where it is no text's."""
+    return name[:-DIGEST] if name[-DIGEST : -DIGEST + 1] == "-" else ""
 
 
 def present(netfilter: Netfilter, family: str) -> set[str]:
@@ -103,16 +128,19 @@ def present(netfilter: Netfilter, family: str) -> set[str]:
 def install(netfilter: Netfilter, texts: list[Text], environ: dict[str, str]) -> None:
     """Make what is missing or was emptied, by one nft(8) for each. Raises as `run`."""
     for text in texts:
-        if differences(netfilter, [text]):
-            run(text.script(present(netfilter, text.family)), environ, f"make the rules of {text.kind}")
+        names = present(netfilter, text.family)
+        if text.name not in names or differences(netfilter, [text]):
+            run(text.script(names), environ, f"make the rules of {text.kind}")
 
 
 def differences(netfilter: Netfilter, texts: list[Text]) -> list[str]:
     """What somebody removed or emptied."""
     found = []
     for text in texts:
-        if text.name not in present(netfilter, text.family):
-            found.append(f"nftables: {text.name} is missing in table {text.family} {TABLE}")
+        names = present(netfilter, text.family)
+        if text.name not in names:
+            if not text.others(names):
+                found.append(f"nftables: {text.name} is missing in table {text.family} {TABLE}")
             continue
         for chain in text.chains:
             name = chain.replace(OWN, text.name)
@@ -136,8 +164,9 @@ def program(environ: dict[str, str]) -> str:
 
 
 def run(script: str, environ: dict[str, str], what: str) -> None:
-    """One transaction. Raises CNIError: KernelRefused (100) without nft, IOFailure (5), 999 with nft's own words."""
-    status, _, noise = delegate.run([program(environ), "-f", "-"], environ, script.encode())
+    """One transaction. Raises CNIError: KernelRefused (100) without nft, IOFailure (5), TryAgainLater (11) where nft
+    takes too long, 999 with nft's own words."""
+    status, _, noise = delegate.run([program(environ), "-f", "-"], environ, script.encode(), NFT_SECONDS)
     if status != 0:
         words = noise.decode("utf-8", "replace").strip()
         raise CNIError(f"nft could not {what} (exit {status})", f"{words[:2000]}\nis it older than 0.9.6?".strip())

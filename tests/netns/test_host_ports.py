@@ -126,6 +126,30 @@ def test_the_connections_of_other_ports_are_kept(node: Node, plugin: Plugin) -> 
         assert "dport=6000" in file.read()
 
 
+def test_what_goes_to_that_port_elsewhere_is_kept(node: Node, pod: Pod, plugin: Plugin) -> None:
+    """As pods' DNS does, when a DNS server with a host port comes and goes."""
+    outside, dns = node.outside(*SUBNETS), node.pod()
+    plugin.add(network(node, ipMasq=True), pod).succeeded()
+    with server(outside, OUTSIDE_IPS[0], 53, UDP):
+        answer(pod, OUTSIDE_IPS[0], 53, UDP, ("", 40002))
+    conf = network(node, mapping(53, 53, "udp"))
+    plugin.add(conf, dns).succeeded()
+    plugin.delete(conf, dns).succeeded()
+    with node.entered(), open("/proc/thread-self/net/nf_conntrack") as file:
+        assert "sport=40002 dport=53 " in file.read()
+
+
+def test_del_without_a_record_forgets_udp_connections_too(node: Node, pod: Pod, plugin: Plugin) -> None:
+    outside, conf = node.outside(), network(node, mapping(5353, 53, "udp"))
+    result = plugin.add(conf, pod).succeeded()
+    with server(pod, ips(result)[0], 53, UDP):
+        answer(outside, NODE_IPS[0], 5353, UDP, (OUTSIDE_IPS[0], 40003))
+    node.run(["rm", "-r", str(node.dir / "run/attachments")])
+    plugin.delete(conf, pod).succeeded()
+    with node.entered(), open("/proc/thread-self/net/nf_conntrack") as file:
+        assert "sport=40003" not in file.read()
+
+
 @pytest.mark.parametrize(
     ("keys", "beyond", "near"),
     [({"masqAll": True}, GATEWAYS[0], GATEWAYS[0]), ({"snat": False}, OUTSIDE_IPS[0], None)],
@@ -171,7 +195,7 @@ def test_nobody_behind_the_bridge_speaks_to_the_nodes_loopback(node: Node, pod: 
     pod.run(["ip", "route", "del", "table", "local", "127.0.0.0/8", "dev", "lo"], check=False)
     with server(node, "127.0.0.1", 7777):
         assert refused(pod, "127.0.0.1", 7777)
-        chain = next(line.split()[1] for line in ruleset(node).splitlines() if line.strip().endswith("-127 {"))
+        chain = next(line.split()[1] for line in ruleset(node).splitlines() if "chain loopback-" in line)
         node.run(["nft", f"flush chain inet cni-veth {chain}"])
         assert not refused(pod, "127.0.0.1", 7777), "the test itself: without the rule it can"
 

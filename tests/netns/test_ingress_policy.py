@@ -126,6 +126,23 @@ def test_gc_takes_the_policy_of_a_network_without_pods(node: Node, plugin: Plugi
     assert "drop" not in node.run(["nft", "list", "ruleset"]).stdout
 
 
+def test_the_latest_policy_of_a_bridge_is_in_force(node: Node, plugin: Plugin) -> None:
+    """Tightened and loosened again, without GC; so it is after a flush, though earlier pods' records say otherwise."""
+    confs = [network(node, 0, ingressPolicy=SAME), network(node, 1, ingressPolicy=SAME)]
+    members = Members(node, plugin, confs, "0a", "1a")
+    assert not members.reach("0a", "1a", 4) and not members.reach("1a", "0a", 4)
+    for policy, is_open in ((OPEN, True), (ISOLATED, False), (OPEN, True)):
+        conf = {**confs[0], "ingressPolicy": policy}
+        result = plugin.add(conf, pod := node.pod()).succeeded()
+        assert members.reach("1a", "0a", 4) == members.reach("0a", "1a", 4) == is_open
+        plugin.check(conf, pod, result).succeeded()
+        plugin.check(confs[0], members.pods["0a"], members.results["0a"]).succeeded()
+        assert plugin.status(conf).code == 0
+    node.run(["nft", "flush", "ruleset"])
+    plugin.add(confs[1], node.pod()).succeeded()
+    assert members.reach("1a", "0a", 4) and members.reach("0a", "1a", 4)
+
+
 def test_an_unknown_policy(node: Node, pod: Pod, plugin: Plugin) -> None:
     before = node.state()
     error = plugin.add(network(node, 0, ingressPolicy="closed"), pod).failed(7)
