@@ -163,9 +163,10 @@ def status(request: Request, conf: VethConf) -> None:
     except KernelRefused as error:
         raise PluginNotAvailable(error.msg, error.details) from None
     if lacking:
-        first = " ".join((lacking[0].network, *lacking[0].owner))
+        from cni_veth.records import words
+
         raise LimitedConnectivity(
-            f"rules of {len(lacking)} pods are missing in nftables (first: {first})",
+            f"rules of {words(lacking)} are missing in nftables",
             "another program removed them; `cni-veth reconcile` puts them back, after `nft flush ruleset` also an ADD",
         )
     for feature in asked:

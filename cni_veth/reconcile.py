@@ -10,7 +10,7 @@ from cni.request import RUN_DIR
 from cni_veth.netlink import Socket
 from cni_veth.nft import attachment
 from cni_veth.nft.transaction import Netfilter
-from cni_veth.records import Records
+from cni_veth.records import Records, words
 
 HELP = """usage: cni-veth reconcile
 
@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
 
 
 def _put_back(records: Records, environ: dict[str, str]) -> tuple[list[str], int]:
-    """The problems, and how many attachments lacked something before. Raises CNIError."""
+    """The problems, and how many pods lacked something before. Raises CNIError."""
     if not os.path.isdir(records.directory):
         return [], 0  # no pod of this node has rules
     netfilter, host = Netfilter(), Socket()
@@ -50,6 +50,5 @@ def _put_back(records: Records, environ: dict[str, str]) -> tuple[list[str], int
     problems = attachment.restore(netfilter, host, records, environ)
     left = attachment.lacking(netfilter, missing)
     if left:
-        first = " ".join((left[0].network, *left[0].owner))
-        problems.append(f"rules of {len(left)} pods are still missing (first: {first})")
-    return problems, len(missing) - len(left)
+        problems.append(f"rules of {words(left)} are still missing")
+    return problems, sum(not record.is_of_link for record in missing)

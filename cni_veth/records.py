@@ -179,6 +179,14 @@ class Records:
                 time.sleep(0.002)
 
 
+def words(listed: list[Record]) -> str:
+    """Whose they are, for people: "2 pods (first: NETWORK CONTAINERID IFNAME)"."""
+    pods = [record for record in listed if not record.is_of_link]
+    if not pods:
+        return f"bridge {listed[0].host_link}"
+    return f"{len(pods)} pods (first: {' '.join((pods[0].network, *pods[0].owner))})"
+
+
 def _open_private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
