@@ -34,7 +34,7 @@ def read(request: Request, conf: VethConf) -> Policy | None:
     if not conf.ingress_policy:
         return None
     refuse_unspeakable(request.conf, conf.bridge)
-    kind = ruleset.of_link("policy", conf.vlan_gateway or conf.bridge)
+    kind = ruleset.kind_for("policy", conf.vlan_gateway or conf.bridge)
     if conf.ingress_policy == "open" and not os.path.exists(
         f"{records_directory(request.run_dir)}/{tag.PREFIX}-{kind}"
     ):
@@ -49,7 +49,7 @@ def close(netfilter: Netfilter, bridge: str) -> None:
 
 def _text(bridge: str, policy: str) -> Text:
     """Each bridge has a chain of its own, with its latest policy; all of them share the set."""
-    kind, element = ruleset.of_link("policy", bridge), f'element {SET} {{ "{bridge}" }}'
+    kind, element = ruleset.kind_for("policy", bridge), f'element {SET} {{ "{bridge}" }}'
     sets = [f"set {SET} {{ type ifname; }}", element]
     chain = ["type filter hook forward priority filter; policy accept;"]
     if policy == "open":

@@ -66,16 +66,16 @@ class Ports(Feature):
         self._source = ("all" if masq_all else "near") if snat else ""
 
     def rules(self, place: Place) -> Rules:
-        text = _text(self._conditions)
+        maps = _maps(self._conditions)
         ips = {ip.family: ip.ip for ip in reversed(place.ips)}  # the first of each family
         pairs = [
             (mapping, ip) for mapping in self._mappings for family, ip in ips.items() if family in mapping.families()
         ]
-        found = [_target(text, *pair) for pair in pairs]
+        found = [_target(maps, *pair) for pair in pairs]
         if self._source:
-            found += [_source(text, self._source, *pair) for pair in pairs]
+            found += [_source(maps, self._source, *pair) for pair in pairs]
         distinct = {(element.set, element.key): element for element in found}  # two ports of the node to one of the pod
-        texts = [text, _near(text, place)]
+        texts = [maps, _text(self._conditions, maps), _near(maps, place)]
         if self._is_from_loopback(place):
             texts.append(_loopback(place.carrier))
         return Rules(texts, list(distinct.values()))
@@ -138,18 +138,18 @@ def _udp(listed: list[Element]) -> set[tuple[int, str]]:
     return found
 
 
-def _target(text: Text, mapping: Mapping, ip: str) -> Element:
+def _target(maps: Text, mapping: Mapping, ip: str) -> Element:
     family = address.family(ip)
-    key, name = elements.protocol(mapping.protocol) + elements.port(mapping.host_port), f"{text.name}-any{family}"
+    key, name = elements.protocol(mapping.protocol) + elements.port(mapping.host_port), f"{maps.name}-any{family}"
     if not mapping.is_any:
-        key, name = elements.ip(mapping.host_ip) + key, f"{text.name}-one{family}"
+        key, name = elements.ip(mapping.host_ip) + key, f"{maps.name}-one{family}"
     return Element(("inet", name), key, mapping.words, elements.ip(ip) + elements.port(mapping.container_port))
 
 
-def _source(text: Text, which: str, mapping: Mapping, ip: str) -> Element:
+def _source(maps: Text, which: str, mapping: Mapping, ip: str) -> Element:
     """By what postrouting knows that a connection was mapped."""
     key = elements.ip(ip) + elements.protocol(mapping.protocol) + elements.port(mapping.container_port)
-    name = f"{text.name}-{which}{address.family(ip)}"
+    name = f"{maps.name}-{which}{address.family(ip)}"
     return Element(("inet", name), key, f"source of {mapping.words}")
 
 
@@ -191,31 +191,39 @@ def _conditions(section: Section, key: str) -> list[str]:
     return words
 
 
-def _text(conditions: dict[int, list[str]]) -> Text:
-    """Networks of the same conditions share it, and so their ports exclude each other."""
+def _maps(conditions: dict[int, list[str]]) -> Text:
+    """Networks of the same conditions share them, so their ports exclude each other; apart from the rules, so that they
+    do so too when another version of the program has other rules."""
     sets: list[str] = []
-    before = ["type nat hook prerouting priority dstnat;"]
-    behind = ["type nat hook postrouting priority srcnat;"]
-    target = []
-    for family, word in WORDS.items():
-        kind, mine = f"ipv{family}_addr", " ".join(conditions[family])
-        to = "inet_proto . inet_service"
+    to = "inet_proto . inet_service"
+    for family in WORDS:
+        kind = f"ipv{family}_addr"
         sets += [
             f"map $name-one{family} {{ type {kind} . {to} : {kind} . inet_service; }}",
             f"map $name-any{family} {{ type {to} : {kind} . inet_service; }}",
             f"set $name-near{family} {{ type {kind} . {to}; }}",
             f"set $name-all{family} {{ type {kind} . {to}; }}",
         ]
+    words = "\n".join(" ".join(conditions[family]) for family in WORDS)
+    return Text(ruleset.kind_for("host", words), "inet", sets, {})
+
+
+def _text(conditions: dict[int, list[str]], maps: Text) -> Text:
+    before = ["type nat hook prerouting priority dstnat;"]
+    behind = ["type nat hook postrouting priority srcnat;"]
+    target = []
+    for family, word in WORDS.items():
+        mine = " ".join(conditions[family])
         # the kernel routes nothing from ::1 to a pod
         own = f"meta nfproto ipv{family} {'ip6 daddr != ::1 ' if family == 6 else ''}{mine}".strip()
         to = f"{word} daddr . meta l4proto . th dport"
         target += [
-            f"{own} dnat {word} to {to} map @$name-one{family}",
-            f"{own} dnat {word} to meta l4proto . th dport map @$name-any{family}",
+            f"{own} dnat {word} to {to} map @{maps.name}-one{family}",
+            f"{own} dnat {word} to meta l4proto . th dport map @{maps.name}-any{family}",
         ]
-        behind.append(f"ct status dnat {to} @$name-all{family} {MASQUERADE}")
+        behind.append(f"ct status dnat {to} @{maps.name}-all{family} {MASQUERADE}")
         if family == 4:
-            behind.append(f"ct status dnat ip saddr {LOOPBACK} {to} @$name-near4 {MASQUERADE}")
+            behind.append(f"ct status dnat ip saddr {LOOPBACK} {to} @{maps.name}-near4 {MASQUERADE}")
     local = "fib daddr type local goto $name-to"
     chains = {
         "$name-to": target,
@@ -223,17 +231,17 @@ def _text(conditions: dict[int, list[str]]) -> Text:
         "$name-out": ["type nat hook output priority -100;", local],
         "$name-source": behind,
     }
-    return Text("ports", "inet", sets, chains)
+    return Text("ports", "inet", [], chains)
 
 
-def _near(ports: Text, place: Place) -> Text:
+def _near(maps: Text, place: Place) -> Text:
     """Neighbours are answered through the node. One address alone has none."""
     source = []
     for ip in place.ips:
         if masquerade.is_single(ip.address):
             continue
         # by their subnet: br_netfilter hides the link from which they came
-        mapped = f"{WORDS[ip.family]} daddr . meta l4proto . th dport @{ports.name}-near{ip.family}"
+        mapped = f"{WORDS[ip.family]} daddr . meta l4proto . th dport @{maps.name}-near{ip.family}"
         source.append(f"{WORDS[ip.family]} saddr {masquerade.subnet(ip.address)} ct status dnat {mapped} {MASQUERADE}")
     chains = {"$name-source": ["type nat hook postrouting priority srcnat;", *source]}
     return Text("near", "inet", [], chains)
@@ -242,6 +250,6 @@ def _near(ports: Text, place: Place) -> Text:
 def _loopback(bridge: str) -> Text:
     """Nobody behind the bridge speaks as, or to, 127/8, which route_localnet would let through (CVE-2020-8558)."""
     inside = [f'iifname "{bridge}" ip {end} {LOOPBACK} drop' for end in ("saddr", "daddr")]
-    kind = ruleset.of_link("loopback", bridge)
+    kind = ruleset.kind_for("loopback", bridge)
     chains = {kind: ["type filter hook prerouting priority raw;", *inside]}
     return Text(kind, "inet", [], chains, is_frame=True, link=bridge)

@@ -103,9 +103,9 @@ class Text:
         return [line for line in self.chains[chain] if not line.startswith("type ")]
 
 
-def of_link(kind: str, link: str) -> str:
-    """The kind of a bridge's own text; a name may hold what nft(8) does not read."""
-    return f"{kind}-{blake2b(link.encode(), digest_size=4).hexdigest()}"
+def kind_for(word: str, whose: str) -> str:
+    """The kind of a text that a bridge, or who else, has of its own: names may hold what nft(8) does not read."""
+    return f"{word}-{blake2b(whose.encode(), digest_size=4).hexdigest()}"
 
 
 def kind_of(name: str) -> str:
@@ -126,11 +126,15 @@ def present(netfilter: Netfilter, family: str) -> set[str]:
 
 
 def install(netfilter: Netfilter, texts: list[Text], environ: dict[str, str]) -> None:
-    """Make what is missing or was emptied, by one nft(8) for each. Raises as `run`."""
+    """Make what is missing or was emptied, by one nft(8): all or nothing. Raises as `run`."""
+    script, kinds = "", []
     for text in texts:
         names = present(netfilter, text.family)
         if text.name not in names or differences(netfilter, [text]):
-            run(text.script(names), environ, f"make the rules of {text.kind}")
+            script += text.script(names)
+            kinds.append(text.kind)
+    if kinds:
+        run(script, environ, f"make the rules of {', '.join(kinds)}")
 
 
 def differences(netfilter: Netfilter, texts: list[Text]) -> list[str]:

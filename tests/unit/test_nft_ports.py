@@ -88,8 +88,20 @@ def test_what_belongs_to_iptables() -> None:
 
 
 def test_networks_of_one_kind_share_their_maps() -> None:
-    plain, same = (ports._text({4: [], 6: []}) for _ in range(2))
-    assert plain.name == same.name != ports._text({4: ["ip", "saddr", "10.0.0.0/8"], 6: []}).name
+    plain, same = (ports._maps({4: [], 6: []}) for _ in range(2))
+    assert plain.name == same.name != ports._maps({4: ["ip", "saddr", "10.0.0.0/8"], 6: []}).name
+    assert plain.name != ports._maps({4: [], 6: ["ip6", "saddr", "fd00::/8"]}).name
+
+
+def test_another_version_s_rules_have_the_same_maps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port that a pod of an earlier version has is taken."""
+    conditions: dict[int, list[str]] = {4: [], 6: []}
+    maps = ports._maps(conditions)
+    rules = ports._text(conditions, maps)
+    monkeypatch.setattr(ports, "MASQUERADE", "masquerade random")
+    assert ports._maps(conditions).name == maps.name
+    assert ports._text(conditions, maps).name != rules.name
+    assert all(maps.name in str(rules.chains[chain]) for chain in ("$name-to", "$name-source"))
 
 
 @pytest.mark.parametrize(
