@@ -49,12 +49,13 @@ class Cooldown:
         if os.urandom(1)[0] % PRUNE_ONCE_IN == 0:
             self.prune()
 
-    def end(self, name: str) -> None:
-        """It is given again."""
+    def end(self, name: str) -> bool:
+        """It is given again; whether it was noted."""
         try:
             os.unlink(f"{self._path}/{name}")
         except OSError:
-            pass
+            return False
+        return True
 
     def prune(self) -> None:
         now = int(time.time())

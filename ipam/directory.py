@@ -127,14 +127,17 @@ class Directory:
         except FileNotFoundError:
             return
 
-    def undo(self) -> None:
-        """Remove what `create` made since the directory was opened, and nothing else of those names."""
+    def undo(self) -> list[str]:
+        """Remove what `create` made since the directory was opened, and nothing else of those names; these."""
+        removed = []
         for name, inode in self._made.items():
             try:
                 if os.stat(name, dir_fd=self._fd).st_ino == inode:
                     self.remove(name)
+                    removed.append(name)
             except OSError:
                 continue  # the error that led here is the one to tell; DEL will remove the rest
+        return removed
 
     def stamp(self) -> int:
         """Give the directory an mtime that it never had and no change will give it; it in ns, as the disk keeps it."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 
-from cni.errors import IOFailure
+from cni.errors import AddressUnavailable, IOFailure
 from ipam import directory, lock
 from ipam.cooldown import Cooldown
 from ipam.facts import Facts
@@ -36,7 +36,7 @@ class Store:
     beside it there is room for others.
     """
 
-    __slots__ = ("_cooldown", "_directory", "_lookup", "hints", "path")
+    __slots__ = ("_cooldown", "_directory", "_lookup", "_made", "_warm", "hints", "path")
 
     def __init__(self, path: str, indexes: str, wait: float, cooldown: int = 0) -> None:
         """Raises OSError, TryAgainLater (11)."""
@@ -45,19 +45,21 @@ class Store:
         self.hints = os.path.join(indexes, self._directory.key)
         self._lookup = Lookup(self._directory, Index(self.hints, self._directory.mtime))
         self._cooldown = Cooldown(f"{self.hints}.cool", cooldown)
+        self._made: dict[str, bytes] = {}  # name -> content
+        self._warm: set[str] = set()  # of these, what cooled until then
 
     @classmethod
     def make(cls, data_dir: str, network: str, indexes: str, wait: float = lock.WAIT, cooldown: int = 0) -> Store:
         """The store, made where it is missing. Raises IOFailure (5), TryAgainLater (11)."""
         path = os.path.join(data_dir, network)
+        found = cls.find(data_dir, network, indexes, wait, cooldown)
         try:
-            try:
-                return cls(path, indexes, wait, cooldown)
-            except FileNotFoundError:
+            if found is None:
                 directory.make(path)
-                return cls(path, indexes, wait, cooldown)
+                found = cls(path, indexes, wait, cooldown)
         except OSError as error:
             raise failure("open the store", path, error) from None
+        return found
 
     @classmethod
     def find(
@@ -77,7 +79,8 @@ class Store:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
-            if kind is None:  # otherwise it is not known what has changed, and the next one builds the index anew
+            # otherwise it is not known what has changed, and the next one builds the index anew
+            if kind is None or issubclass(kind, AddressUnavailable):
                 self._lookup.settle()
         finally:
             self._lookup.close()
@@ -138,32 +141,18 @@ class Store:
 
     def reserve(self, ip: IP, owner: Owner, set_index: int, known: Facts | None = None) -> bool:
         """Give the IP to the owner and note it as the set's last; False when it is taken. Raises IOFailure (5)."""
-        lease = name = ip_text(ip)
-        content = owner_content(owner)
+        if not self._create(ip_text(ip), owner_content(owner), known):
+            return False
+        name = f"last_reserved_ip.{set_index}"
         try:
-            if not self._directory.create(name, content, known):
-                return False
-            self._cooldown.end(name)
-            name = f"last_reserved_ip.{set_index}"
-            self._directory.overwrite(name, lease.encode())
+            self._directory.overwrite(name, ip_text(ip).encode())
         except OSError as error:
             raise failure("write", self._file(name), error) from None
-        self._lookup.add(content, lease)
         return True
 
     def write(self, ip: IP, content: bytes) -> bool:
-        """A lease of that content, without facts, that outlives a power cut; False when the IP is taken.
-
-        Raises IOFailure (5).
-        """
-        name = ip_text(ip)
-        try:
-            if not self._directory.create(name, content, is_durable=True):
-                return False
-        except OSError as error:
-            raise failure("write", self._file(name), error) from None
-        self._lookup.add(content, name)
-        return True
+        """A lease without facts, which outlives a power cut; False when the IP is taken. Raises IOFailure (5)."""
+        return self._create(ip_text(ip), content, is_durable=True)
 
     def describe_anew(self, ip: IP, known: Facts) -> None:
         """Give the IP's lease, if it has facts, these, or, where that cannot be, none. Raises IOFailure (5)."""
@@ -174,11 +163,16 @@ class Store:
             raise failure("write", self._file(name), error) from None
 
     def take_back(self) -> None:
-        """Undo every `reserve` since the store was opened; a lease from before stays, whosever it is.
+        """Undo every `reserve` and `write` since the store was opened; a lease from before stays, whosever it is.
 
-        The error that led here must leave the `with` block: the index knows nothing of this.
+        The error that led here must leave the `with` block: but after AddressUnavailable, the one that comes of what
+        was found and of no failure, the index may not know all that was done.
         """
-        self._directory.undo()
+        undone = self._directory.undo()
+        self._cooldown.begin(name for name in undone if name in self._warm)
+        for name in undone:
+            if name in self._made:
+                self._lookup.discard(self._made[name], name)
 
     def release(self, owner: Owner) -> None:
         """Remove every lease of the owner; where there is none, those that name the container id alone.
@@ -234,6 +228,18 @@ class Store:
             raise failure("write to the store", self.path, error) from None
         if not self._lookup.is_current:
             self.leases()
+
+    def _create(self, name: str, content: bytes, known: Facts | None = None, *, is_durable: bool = False) -> bool:
+        try:
+            if not self._directory.create(name, content, known, is_durable=is_durable):
+                return False
+        except OSError as error:
+            raise failure("write", self._file(name), error) from None
+        if self._cooldown.end(name):
+            self._warm.add(name)
+        self._made[name] = content
+        self._lookup.add(content, name)
+        return True
 
     def _cannot_be_made(self, name: str) -> bool:
         try:

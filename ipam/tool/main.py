@@ -149,8 +149,8 @@ def _parser() -> ArgumentParser:
     dead.add_argument(
         "--before-boot",
         action="store_true",
-        help="also those of unknown state, such as host-local's, that are older than this boot: on your word and the clock's, "
-        "which must not have been set forward since",
+        help="also those of unknown state, such as host-local's, that are older than this boot: on your word, and the "
+        "clock's, which must not have been set forward since",
     )
     freed = command("free", "remove leases, whoever has them", asks)
     freed.add_argument("what", nargs="+", type=_what, metavar="IP|CONTAINER|NAMESPACE/POD")

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from cni.errors import TryAgainLater
+from cni.errors import AddressUnavailable, TryAgainLater
 from ipam.directory import CLOCK_LAG
 from ipam.lease import Owner
 from ipam.ranges import IP, parse_ip
 from ipam.store import Store
+from tests.unit.ipam_call import Conf, add, delete
 from tests.unit.ipam_disk import INDEXES, Listings, files, make, reopen
 
 POD, OTHER = ("c1", "eth0"), ("c2", "eth0")
@@ -181,6 +182,38 @@ def test_what_is_taken_back_is_not_in_it(network: Path) -> None:
         raise TryAgainLater("interrupted by SIGTERM")
     assert leases_of(network, OTHER) == []
     assert leases_of(network, POD) == [FIRST, SECOND]
+
+
+def test_a_set_without_a_free_ip_leaves_it_current(ipam: Conf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a reservation is taken back by every ADD of a dual-stack network that is full in one family."""
+    conf = ipam | {"ranges": [[{"subnet": "10.1.2.0/29"}], [{"subnet": "fd00::/126"}]]}
+    indexes = f"{conf['dataDir']}/../run/ipam"
+    for number in range(2):
+        add(conf, f"c{number}")
+    delete(conf, "c0")
+    add(conf, "d0", cni_args="IP=fd00::2")
+    for number in range(5):
+        with pytest.raises(AddressUnavailable):
+            add(conf, f"e{number}")
+    listings = Listings(monkeypatch)
+    with Store.make(conf["dataDir"], "net1", indexes) as store:
+        assert len(store.leases_of(("c1", "eth0"))) == 2
+        assert store.leases_of(("e4", "eth0")) == []
+    assert listings.since() == 0
+    with Store.make(conf["dataDir"], "net1", indexes) as store:
+        assert store.drift() == []
+
+
+def test_what_cooled_before_half_a_reservation_cools_after_it(ipam: Conf) -> None:
+    conf = ipam | {"ranges": [[{"subnet": "10.1.2.0/30"}], [{"subnet": "fd00::/126"}]]}
+    add(conf, "c0")
+    delete(conf, "c0")
+    for name in ("fd00::2", "fd00::3"):
+        (Path(conf["dataDir"]) / "net1" / name).write_bytes(b"other\r\neth0")
+    with pytest.raises(AddressUnavailable):
+        add(conf, "c1")
+    with Store.make(conf["dataDir"], "net1", f"{conf['dataDir']}/../run/ipam", cooldown=30) as store:
+        assert parse_ip("10.1.2.2") in store.cooling()
 
 
 def test_it_is_never_believed_against_the_files(network: Path, tmp_path: Path) -> None:
