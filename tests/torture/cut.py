@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.torture import trace
 from tests.torture.judge import addresses, is_dead, usable
-from tests.torture.scenes import FOREIGN, POD, SCENES, Stage, State, age
+from tests.torture.scenes import FOREIGN, SCENES, Stage, State, age
 from tests.torture.sweep import Victim
 from tests.world import Pod
 
@@ -74,9 +74,9 @@ def _collect(stage: Stage, unknown: set[str], before: dict[str, State]) -> None:
     """With GC's list everything else goes, and nothing unfinished is left."""
     after = stage.leases()
     assert all(after.get(name) == before[name] for name in unknown), "what may be somebody's was touched"
-    stage.collect(Pod("new0"), POD)
+    stage.collect(Pod("new0"))
     contents = {state.content for state in stage.leases().values()}
-    assert contents <= {b"new0\r\neth0", b"victim\r\neth0"}, contents
+    assert contents <= {b"new0\r\neth0"}, contents
     assert stage.others() == set()
     assert stage.drift() == []
 
