@@ -94,6 +94,10 @@ def restore(
                 break
             out = {id(answer.message) for answer in refused}
             messages = [message for message in messages if id(message) not in out]
+    if new is not None:
+        from cni_veth.nft import garbage
+
+        garbage.drop_unused(netfilter, records, new)  # or each subnet that a pod ever had keeps its chains at the hooks
     return problems
 
 

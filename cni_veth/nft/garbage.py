@@ -34,11 +34,23 @@ def collect(network: str, keep: set[tuple[str, str]], kept: list[Record] | None,
             is_all_noted = False
     netfilter.remove(gone)
     if is_all_noted:
-        used = [text for record in kept or [] if not record.is_of_link for text in record.texts]
-        _close_links(netfilter, records, kept or [], {text.kind for text in used})
-        for family in FAMILIES:
-            _drop_texts(netfilter, family, used)
+        _drop(netfilter, records, kept or [])
     netfilter.leave()
+
+
+def drop_unused(netfilter: Netfilter, records: Records, new: Record) -> None:
+    """The texts that neither a noted attachment needs nor the `new` one. The records are locked, by `claim`."""
+    kept = [new, *records.every()]
+    noted = {elements.comment(record.network, record.owner) for record in kept}
+    if all(text in noted for text, _ in attachment.dump(netfilter)):
+        _drop(netfilter, records, kept)
+
+
+def _drop(netfilter: Netfilter, records: Records, kept: list[Record]) -> None:
+    used = [text for record in kept if not record.is_of_link for text in record.texts]
+    _close_links(netfilter, records, kept, {text.kind for text in used})
+    for family in FAMILIES:
+        _drop_texts(netfilter, family, used)
 
 
 def _close_links(netfilter: Netfilter, records: Records, kept: list[Record], used: set[str]) -> None:

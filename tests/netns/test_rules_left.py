@@ -65,6 +65,19 @@ def test_addresses_alone_share_their_rules(node: Node, plugin: Plugin) -> None:
     assert shown.count("goto masquerade-") == 2, "one for each family"
 
 
+@pytest.mark.peers
+def test_subnets_that_no_pod_has_any_more_have_no_chains(node: Node, plugin: Plugin) -> None:
+    """Without GC, which not every runtime calls."""
+    plugin.path = (BIN, PEERS)
+    for number in range(4):
+        ipam = {"type": "static", "addresses": [{"address": f"10.5.{number}.2/24"}]}
+        conf = network(node, mapping(8080, 80), ipam=ipam, ipMasq=True, isDefaultGateway=False)
+        plugin.add(conf, pod := node.pod()).succeeded()
+        plugin.delete(conf, pod).succeeded()
+    shown = rules(node)
+    assert shown.count("goto masquerade-") == 2 and shown.count("chain near-") == 1
+
+
 @pytest.mark.parametrize("name", ['br"x', "br\\x", "br*"])
 def test_a_bridge_that_no_rule_can_name(node: Node, pod: Pod, plugin: Plugin, name: str) -> None:
     error = plugin.add(network(node, mapping(8080, 80), bridge=name), pod).failed(7)
