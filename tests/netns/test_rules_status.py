@@ -104,7 +104,7 @@ def test_reconcile_fails_while_something_is_left(node: Node, pod: Pod, plugin: P
 def test_add_tells_what_it_could_not_put_back(node: Node, pod: Pod, plugin: Plugin) -> None:
     other = network(node, mapping(9090, 80))
     plugin.add(network(node, mapping(8080, 80)), pod).succeeded()
-    marker = min((line.split()[1] for line in ruleset(node).splitlines() if "set ports-" in line), key=len)
+    marker = min((line.split()[1] for line in ruleset(node).splitlines() if "set host-" in line), key=len)
     node.run(["nft", f"delete element inet cni-veth {marker}-any4 {{ tcp . 8080 }}"])
     node.run(["nft", f"add element inet cni-veth {marker}-any4 {{ tcp . 8080 : 10.22.0.99 . 80 }}"])
     node.run(["nft", f"delete set inet cni-veth {marker}"])
