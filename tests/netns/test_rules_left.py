@@ -65,6 +65,17 @@ def test_addresses_alone_share_their_rules(node: Node, plugin: Plugin) -> None:
     assert shown.count("goto masquerade-") == 2, "one for each family"
 
 
+def test_a_dead_pod_with_long_names_gives_way(node: Node, plugin: Plugin) -> None:
+    """Its elements' comments hold digests, from which nobody finds its link."""
+    conf = network(node, mapping(8080, 80), name="n" * 120)
+    plugin.add(conf, node.pod()).succeeded()
+    assert "#" in rules(node)
+    other = node.pod()
+    assert plugin.add(conf, other).failed(102)["msg"] == "host port 8080/tcp is taken"
+    node.run(["ip", "link", "del", next(iter(node.ports()))])
+    plugin.add(conf, other).succeeded()
+
+
 @pytest.mark.peers
 def test_subnets_that_no_pod_has_any_more_have_no_chains(node: Node, plugin: Plugin) -> None:
     """Without GC, which not every runtime calls."""
