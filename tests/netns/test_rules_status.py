@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cni_veth.features import collect
+from cni.errors import PluginNotAvailable
+from cni_veth.conf import VethConf
+from cni_veth.features import collect, status
 from cni_veth.netlink import Socket
 from cni_veth.nft import ruleset as texts
 from cni_veth.undo import Errors
@@ -54,6 +56,14 @@ def test_lost_host_ports_are_told_of_a_network_that_has_nothing_else(
     node.run(["nft", "flush", "ruleset"])
     assert pod.container_id in plugin.status(conf).failed(51)["msg"]
     plugin.status(node.network("10.99.0.0/24", name="plain", bridge="cni1")).succeeded()
+
+
+def test_a_network_that_offers_host_ports_is_not_ready_without_nft(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(texts, "SYSTEM_PATH", ())
+    request = veth_request(capabilities={"portMappings": True})
+    request.environ |= {"CNI_VETH_RUN_DIR": str(node.dir / "none"), "PATH": ""}
+    with node.entered(), pytest.raises(PluginNotAvailable, match="run nft"):
+        status(request, VethConf(request))
 
 
 def test_the_first_call_after_boot_makes_the_run_directory_private(node: Node, pod: Pod, plugin: Plugin) -> None:
