@@ -72,7 +72,8 @@ class Runtime:
 
     def files(self) -> list[str]:
         """All below the node's directory."""
-        return sorted(str(path.relative_to(self.node.dir)) for path in self.node.dir.rglob("*"))
+        paths = (path for path in self.node.dir.rglob("*") if not path.parent.name.endswith(".cool"))
+        return sorted(str(path.relative_to(self.node.dir)) for path in paths)
 
     def state(self) -> dict[str, Any]:
         """All that calls might leave behind."""

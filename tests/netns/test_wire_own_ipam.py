@@ -55,7 +55,12 @@ def test_in_process_ipam_leaves_the_same_files_and_errors_as_an_executed_one(
         pod, outcome = node.pod(), []
         prev: dict[str, Any] = {"cniVersion": "1.1.0"}
         for verb, args, keys in STORIES[story]:
-            base = {"subnet": "10.1.0.0/24", "ranges": [[{"subnet": "fd00::/64"}]], "dataDir": str(node.store)}
+            base = {
+                "cooldown": 0,
+                "subnet": "10.1.0.0/24",
+                "ranges": [[{"subnet": "fd00::/64"}]],
+                "dataDir": str(node.store),
+            }
             conf = node.network(ipam=node.ipam(**base | keys), prevResult=prev, **{"cni.dev/valid-attachments": []})
             if verb == "ADD":
                 del conf["prevResult"]

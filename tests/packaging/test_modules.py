@@ -49,8 +49,10 @@ OURS = {
     "cni_veth.ipam_plugin", "cni_veth.links",
     "cni_veth.lock", "cni_veth.namespaces", "cni_veth.netlink", "cni_veth.netns", "cni_veth.plugin", "cni_veth.pod",
     "cni_veth.removal", "cni_veth.routes", "cni_veth.sysctl", "cni_veth.tag", "cni_veth.undo", "cni_veth.veth",
-    "cni_veth.vlan", "cni_veth.wire", "ipam", "ipam.allocate", "ipam.conf", "ipam.directory", "ipam.failure",
-    "ipam.index", "ipam.lock", "ipam.plugin", "ipam.ranges", "ipam.resolv_conf", "ipam.store", "ipam.taken",
+    "cni_veth.vlan", "cni_veth.wire", "ipam", "ipam.allocate", "ipam.blocks", "ipam.conf", "ipam.cooldown",
+    "ipam.directory", "ipam.exclude", "ipam.facts", "ipam.failure", "ipam.give", "ipam.index", "ipam.lease",
+    "ipam.liveness", "ipam.lock", "ipam.lookup", "ipam.overlap", "ipam.plugin", "ipam.ranges", "ipam.readiness",
+    "ipam.resolv_conf", "ipam.sets", "ipam.sticky", "ipam.store", "ipam.taken",
 }  # fmt: skip
 
 

@@ -63,7 +63,7 @@ def test_the_sample_network_is_for_a_node_without_any(machine: Machine, dist: Pa
     assert sample["cniVersion"] == "1.0.0" and "1.1.0" in sample["cniVersions"]
     (plugin,) = sample["plugins"]
     assert {plugin["type"], plugin["ipam"]["type"]} <= PLUGINS
-    assert "ipMasq" not in plugin
+    assert plugin["ipMasq"] and {"portMappings", "bandwidth", "dns"} <= plugin["capabilities"].keys()
     machine.uninstall(dist)
     assert machine.files() == set()
 
