@@ -47,3 +47,15 @@ def network(packed: bytes, prefix: int) -> bytes:
     bits = len(packed) * 8
     value = int.from_bytes(packed, "big") >> (bits - prefix) << (bits - prefix)
     return value.to_bytes(len(packed), "big")
+
+
+def subnet(text: str) -> str:
+    """ "10.1.0.2/24" -> "10.1.0.0/24"; ValueError as `split`."""
+    packed, prefix = split(text)
+    return f"{unpack(network(packed, prefix))}/{prefix}"
+
+
+def is_single(text: str) -> bool:
+    """Whether the prefix leaves room for this one address alone; ValueError as `split`."""
+    packed, prefix = split(text)
+    return prefix == len(packed) * 8

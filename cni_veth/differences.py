@@ -160,18 +160,19 @@ def _addresses(inner: Socket, link: Link, expected: list[IPConfig], request: Req
 
 def _routes(inner: Socket, link: Link, ips: list[IPConfig], expected: list[Route], request: Request) -> list[str]:
     has = routes.every(inner)
-    connected = [Route(_network(ip.address), scope=routes.RT_SCOPE_LINK) for ip in ips if not _is_single(ip.address)]
+    wide = (ip.address for ip in ips if not address.is_single(ip.address))
+    connected = [Route(address.subnet(text), scope=routes.RT_SCOPE_LINK) for text in wide]
     found = []
     for route in [*connected, *routes.resolve(expected, ips)]:
         if not any(_is_same(route, kernel, link.index) for kernel in has):
             via = f" via {route.gw}" if route.gw else ""
             table = f" in table {route.table}" if route.table else ""
-            found.append(f"route {_network(route.dst)}{via}{table} of {request.ifname} is missing")
+            found.append(f"route {address.subnet(route.dst)}{via}{table} of {request.ifname} is missing")
     return found
 
 
 def _is_same(route: Route, kernel: routes.KernelRoute, index: int) -> bool:
-    if kernel.dst != _network(route.dst) or kernel.table != (route.table or routes.RT_TABLE_MAIN):
+    if kernel.dst != address.subnet(route.dst) or kernel.table != (route.table or routes.RT_TABLE_MAIN):
         return False
     if route.priority and route.priority != kernel.priority:
         return False
@@ -206,13 +207,3 @@ def _own_interface(result: Result, request: Request) -> Interface | None:
     """Ours among those of the chain: the name in this sandbox."""
     named = [item for item in result.interfaces if item.name == request.ifname and item.sandbox]
     return next((item for item in named if item.sandbox == request.netns), named[0] if named else None)
-
-
-def _network(text: str) -> str:
-    packed, prefix = address.split(text)
-    return f"{address.unpack(address.network(packed, prefix))}/{prefix}"
-
-
-def _is_single(text: str) -> bool:
-    packed, prefix = address.split(text)
-    return prefix == len(packed) * 8

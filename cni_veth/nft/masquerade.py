@@ -29,7 +29,8 @@ class Masquerade(Feature):
         self._left_alone = left_alone
 
     def rules(self, place: Place) -> Rules:
-        own = [subnet(ip.address) for ip in place.ips if not is_single(ip.address)]
+        # In a network of one address is nobody else, and it would make a text for each pod.
+        own = [address.subnet(ip.address) for ip in place.ips if not address.is_single(ip.address)]
         text = _text(self._network, [*own, *self._left_alone])
         found = [
             Element(("inet", f"{text.name}-{ip.family}"), elements.ip(ip.ip), f"masquerade of {ip.ip}")
@@ -74,22 +75,11 @@ def _words(network: str) -> str:
     return f"network {network}"[: elements.LONGEST]
 
 
-def subnet(text: str) -> str:
-    packed, prefix = address.split(text)
-    return f"{address.unpack(address.network(packed, prefix))}/{prefix}"
-
-
-def is_single(text: str) -> bool:
-    """A network of one address: in a text it would make one for each pod, and nobody else is in it."""
-    packed, prefix = address.split(text)
-    return prefix == len(packed) * 8
-
-
 def _cidr(section: Section, key: str, text: str) -> str:
     """An address alone is a network of one."""
     try:
         packed = None if "/" in text else address.pack(text)
-        return subnet(text if packed is None else f"{text}/{len(packed) * 8}")
+        return address.subnet(text if packed is None else f"{text}/{len(packed) * 8}")
     except ValueError:
         raise section.error(
             key, f"{text!r} is no network such as 10.0.0.0/8", "list CIDRs that need no masquerade"
@@ -108,7 +98,7 @@ def ranges(section: Section) -> list[str]:
     for text in found:
         try:
             if isinstance(text, str):
-                subnets.append(subnet(text))
+                subnets.append(address.subnet(text))
         except ValueError:
             continue
     return subnets

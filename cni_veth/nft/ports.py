@@ -238,11 +238,11 @@ def _near(maps: Text, place: Place) -> Text:
     """Neighbours are answered through the node. One address alone has none."""
     source = []
     for ip in place.ips:
-        if masquerade.is_single(ip.address):
+        if address.is_single(ip.address):
             continue
         # by their subnet: br_netfilter hides the link from which they came
         mapped = f"{WORDS[ip.family]} daddr . meta l4proto . th dport @{maps.name}-near{ip.family}"
-        source.append(f"{WORDS[ip.family]} saddr {masquerade.subnet(ip.address)} ct status dnat {mapped} {MASQUERADE}")
+        source.append(f"{WORDS[ip.family]} saddr {address.subnet(ip.address)} ct status dnat {mapped} {MASQUERADE}")
     chains = {"$name-source": ["type nat hook postrouting priority srcnat;", *source]}
     return Text("near", "inet", [], chains)
 

@@ -63,3 +63,16 @@ def test_no_text_raises_anything_but_value_error(text: str) -> None:
             call(text)
         except ValueError:
             pass
+
+
+@pytest.mark.parametrize(
+    ("text", "subnet", "is_single"),
+    [
+        ("10.1.2.3/16", "10.1.0.0/16", False),
+        ("10.1.2.3/32", "10.1.2.3/32", True),
+        ("fd00::5:6/112", "fd00::5:0/112", False),
+        ("fd00::5/128", "fd00::5/128", True),
+    ],
+)
+def test_the_subnet_of_an_address(text: str, subnet: str, is_single: bool) -> None:
+    assert (address.subnet(text), address.is_single(text)) == (subnet, is_single)
