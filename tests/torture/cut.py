@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from ipam import facts
 from tests.torture import trace
 from tests.torture.judge import addresses, is_dead, usable
 from tests.torture.scenes import FOREIGN, SCENES, Stage, State, age
@@ -98,12 +99,14 @@ def replay(changes: list[trace.Call], store: Path, tear: Callable[[bytes], bytes
                 os.truncate(paths[0], int(words[1]))
             case "fsetxattr":
                 os.setxattr(paths[0], words[1].decode(), words[2])
+                known = facts.decode(words[2])
+                assert known is not None
+                os.utime(paths[0], (known.time, known.time))  # they count only with their file's time
             case "fremovexattr":
                 os.removexattr(paths[0], words[1].decode())
             case "renameat":
                 os.rename(paths[0], paths[1])
                 offsets[str(paths[1])] = offsets.pop(str(paths[0]), 0)
-                os.utime(paths[1], (call.seconds, call.seconds))  # facts count only with their file's time
             case "unlink" | "unlinkat":
                 os.unlink(paths[0])
             case other:
