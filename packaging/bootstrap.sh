@@ -18,14 +18,19 @@ fail() {
     exit 1
 }
 
-# The first Python that is new enough. A finished .venv comes first, so that it stays what it is.
+# The first Python that is new enough and can make .venv, or else that is new enough. A finished .venv comes first, so that
+# it stays what it is; then the distribution's, which is built with profile-guided optimization: without a server, calls
+# take three quarters of the time that they take with one built by pyenv.
 find_python() {
-    for python in $(ls .venv/bin/pip >/dev/null 2>&1 && echo .venv/bin/python) ${PYTHON:-} \
-        python3 /usr/bin/python3 python3.14 python3.13 python3.12 python3.11; do
-        if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-            command -v "$python"
-            return
-        fi
+    for needs in "import venv, ensurepip" ""; do
+        for python in $(ls .venv/bin/pip >/dev/null 2>&1 && echo .venv/bin/python) ${PYTHON:-} \
+            /usr/bin/python3 python3 python3.14 python3.13 python3.12 python3.11; do
+            if "$python" -c "$needs
+import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null; then
+                command -v "$python"
+                return
+            fi
+        done
     done
 }
 
