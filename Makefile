@@ -19,7 +19,7 @@ test: ## all tests, the real cnitool and reference plugins included (root)
 	packaging/bootstrap.sh test
 	packaging/build.sh
 	packaging/peers.sh
-	$(python) -m pytest -n 2 --dist loadfile
+	$(python) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-e2e: ## only the tests under containerd, its CRI and podman, a part of `make test` (root)
 	packaging/bootstrap.sh test
