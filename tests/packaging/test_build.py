@@ -120,7 +120,8 @@ def test_every_module_of_ours_is_inside(dist: Path) -> None:
     assert names - modules == set()
 
 
-def test_what_a_call_runs_in_the_server_is_compiled(dist: Path) -> None:
+def test_what_a_call_runs_in_the_server_is_compiled(dist: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(REPOSITORY / "packaging")  # for its neighbour
     compiled = dist / f"cni-veth-{VERSION}/compiled"
     extensions = {str(path.relative_to(compiled)).partition(".")[0] for path in compiled.glob("*/*.so")}
     ours = [path for package in ("cni", "cni_veth", "ipam") for path in (REPOSITORY / package).glob("*.py")]
