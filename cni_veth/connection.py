@@ -6,16 +6,17 @@ killed has either printed nothing or is not needed any more, and the launcher kn
 
 from __future__ import annotations
 
+import _socket as socket  # the Python half makes an enum's member of each number, at every call
 import array
 import fcntl
 import os
 import signal
-import socket
 import struct
 
 from cni import signals
 from cni.caller import Caller, encoded
 from cni.errors import TryAgainLater
+from cni_veth import listen
 
 REQUEST_SECONDS = 1.0  # from the connection to the request, which the launcher has ready
 LONGEST_REQUEST = 1 << 18  # a socket's default buffer; the launcher executes the standalone for more
@@ -23,6 +24,20 @@ LONGEST_REPLY = 1 << 16
 DESCRIPTORS = 5
 SO_SNDBUFFORCE = 32  # socket(7); Python has no name for it
 _buffer = bytearray(LONGEST_REQUEST)
+_pid = 0
+_watched: Connection | None = None
+
+
+def prepare() -> None:
+    """Of this process: SIGIO tells of the connection that is watched."""
+    global _pid
+    _pid = os.getpid()
+    signal.signal(signal.SIGIO, _on_message)
+
+
+def _on_message(number: int, frame: object) -> None:
+    if _watched is not None:
+        _watched.hear()
 
 
 class Declined(BaseException):
@@ -48,12 +63,24 @@ class Request:
 class Connection(Caller):
     """The caller of one request; EOF says that it is gone."""
 
-    def __init__(self, connected: socket.socket) -> None:
-        self._socket = connected
+    def __init__(self, listener: socket.socket) -> None:
+        """Of the next one that waits. Raises OSError."""
+        descriptor, _ = listener._accept()  # type: ignore[attr-defined]  # accept() would ask of what kind it is
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, descriptor)
         self._has_begun = self._has_ended = False
         self._ended_by = 0
         self._stdin = -1
         self.is_stranger = False
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def peer(self) -> tuple[int, int]:
+        """(pid, uid) of the caller; pid 0 where it lies in no pid namespace below ours."""
+        return listen.peer(self._socket)
 
     @property
     def was_interrupted(self) -> bool:
@@ -61,10 +88,8 @@ class Connection(Caller):
 
     def receive(self, build: str) -> Request | None:
         """The request; None where it does not come, or from a launcher of another build."""
-        self._allow(REQUEST_SECONDS)
         try:
-            size = socket.CMSG_SPACE(DESCRIPTORS * array.array("i").itemsize)
-            length, control, flags, _ = self._socket.recvmsg_into([_buffer], size, socket.MSG_CMSG_CLOEXEC)
+            length, control, flags, _ = self._receive()
         except OSError:
             return None
         data = bytes(memoryview(_buffer)[:length])
@@ -93,12 +118,12 @@ class Connection(Caller):
         return True
 
     def watch(self) -> None:
-        """From now on a signal that the launcher passes on, or its end, is a signal to us: SIGIO, see `_on_message`."""
-        self._allow(0)
-        signal.signal(signal.SIGIO, self._on_message)
-        fcntl.fcntl(self._socket, fcntl.F_SETOWN, os.getpid())
+        """From now on a signal that the launcher passes on, or its end, is a signal to us: SIGIO, see `hear`."""
+        global _watched
+        _watched = self
+        fcntl.fcntl(self._socket, fcntl.F_SETOWN, _pid)
         fcntl.fcntl(self._socket, fcntl.F_SETFL, os.O_RDWR | os.O_ASYNC)
-        self._on_message(0, None)  # it may have come before
+        self.hear()  # it may have come before
 
     def begin(self) -> None:
         if not self._has_begun:
@@ -139,7 +164,7 @@ class Connection(Caller):
         except OSError:
             pass  # the caller is gone
 
-    def _on_message(self, number: int, frame: object) -> None:
+    def hear(self) -> None:
         """What the launcher was sent is what a plugin of its own would be sent; its end is a hang-up."""
         try:
             data = self._socket.recv(1, socket.MSG_DONTWAIT)
@@ -151,8 +176,22 @@ class Connection(Caller):
             signals.receive(number)
 
     def _stop_watching(self) -> None:
-        fcntl.fcntl(self._socket, fcntl.F_SETFL, os.O_RDWR)
-        signal.signal(signal.SIGIO, signal.SIG_IGN)
+        global _watched
+        if _watched is self:
+            _watched = None
+            fcntl.fcntl(self._socket, fcntl.F_SETFL, os.O_RDWR)
+
+    def _receive(self) -> tuple[int, list[tuple[int, int, bytes]], int, object]:
+        """One message. Raises OSError where none comes."""
+        size, flags = socket.CMSG_SPACE(DESCRIPTORS * array.array("i").itemsize), socket.MSG_CMSG_CLOEXEC
+        try:  # it comes right behind the connection
+            return self._socket.recvmsg_into([_buffer], size, flags | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            self._allow(REQUEST_SECONDS)
+        try:
+            return self._socket.recvmsg_into([_buffer], size, flags)
+        finally:
+            self._allow(0)
 
     def _send(self, data: bytes) -> None:
         if len(data) > LONGEST_REPLY:

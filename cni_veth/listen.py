@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import os
 import socket
 import stat
@@ -81,7 +82,7 @@ def _server_at(path: str) -> int:
         return peer(probe)[0]
 
 
-def peer(connected: socket.socket) -> tuple[int, int]:
+def peer(connected: _socket.socket) -> tuple[int, int]:
     """(pid, uid) of the process at the other end; pid 0 where it lies in no pid namespace below ours."""
-    pid, uid, _ = _UCRED.unpack(connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    pid, uid, _ = _UCRED.unpack(connected.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, _UCRED.size))
     return pid, uid

@@ -25,11 +25,18 @@ def objection(pid: int) -> str:
         for kind, own in _own.items():
             if os.stat(f"/proc/{pid}/ns/{kind}").st_ino != own:
                 return f"process {pid} is in another {kind} namespace"
-        with open(f"/proc/{pid}/status", "rb", buffering=0) as status:
-            effective = status.read(4096).partition(b"\nCapEff:")[2].split(None, 1)[0]
+        effective = _status(pid).partition(b"\nCapEff:")[2].split(None, 1)[0]
     except (OSError, IndexError):
         return f"process {pid} is gone or cannot be looked at"
     return "" if int(effective, 16) & NEEDED == NEEDED else f"process {pid} lacks CAP_NET_ADMIN or CAP_SYS_ADMIN"
+
+
+def _status(pid: int) -> bytes:
+    status = os.open(f"/proc/{pid}/status", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(status, 4096)
+    finally:
+        os.close(status)
 
 
 def unreachable(request: Request) -> str:
@@ -44,6 +51,7 @@ class Home:
 
     def __init__(self) -> None:
         self.netns, self.mntns = (os.open(OWN + kind, os.O_RDONLY | os.O_CLOEXEC) for kind in ("net", "mnt"))
+        self.mounts = os.fstat(self.mntns).st_ino
         self.cwd = os.open("/", os.O_PATH | os.O_CLOEXEC)
         self.stdin = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
         self.stderr = os.dup(2)
@@ -56,7 +64,7 @@ class Visit:
         self._home = home
         self._request = request
         self._pid = pid
-        self._is_elsewhere = not os.path.sameopenfile(request.mntns, home.mntns)
+        self._is_elsewhere = os.fstat(request.mntns).st_ino != home.mounts
 
     def __enter__(self) -> None:
         request = self._request

@@ -9,10 +9,9 @@ import socket
 import sys
 
 from cni import signals, skel
-from cni_veth import aside, features
+from cni_veth import aside, connection, features
 from cni_veth.__main__ import NAMES
 from cni_veth.connection import Connection, Declined
-from cni_veth.listen import peer
 from cni_veth.pool import Pool
 from cni_veth.visit import Home, Visit, objection, unreachable
 
@@ -35,6 +34,7 @@ class Worker:
             signal.signal(number, signal.SIG_IGN)  # the server says when to end, a caller when to stop
         signals.own = ()
         aside.start, aside.close = aside.in_thread, aside.close_in_thread
+        connection.prepare()
         self._home = Home()
         poll = select.epoll()
         poll.register(self._listener, select.EPOLLIN | select.EPOLLEXCLUSIVE)  # a caller wakes one worker, not all
@@ -44,13 +44,12 @@ class Worker:
             if self._life in ready or not ready:
                 return
             try:
-                connected, _ = self._listener.accept()
+                caller = Connection(self._listener)
             except OSError:
                 continue  # another worker was faster, or the launcher is gone
-            with connected:
+            with caller:
                 self._pool.begin(self._number)
-                caller = Connection(connected)
-                self._pool.end(self._number, self._serve(caller, *peer(connected)))
+                self._pool.end(self._number, self._serve(caller, *caller.peer()))
             if caller.was_interrupted:
                 return  # an exception between any two steps may have left a descriptor open, or a lock held
 
