@@ -2,18 +2,23 @@
 
 Deleting a link takes 12 to 24 ms (RCU grace periods) during which sendmsg(2) does not return, although the link is gone
 from both namespaces after half a millisecond. The ack comes to the socket as always, so whoever wants to know can wait
-for it there. Closing a socket of nf_tables waits as long for what transactions have deleted.
+for it there. Closing a socket of nf_tables waits as long for what transactions have deleted, with a lock held that the
+end of each link of the node needs: so it is closed when there is nothing to wait for any more.
 """
 
 from __future__ import annotations
 
 import _thread
 import os
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket
     from collections.abc import Callable
+
+
+GRACE_SECONDS = 0.05  # more than RCU takes
 
 
 def in_child(netlink: socket, data: bytes) -> None:
@@ -35,6 +40,7 @@ def close_in_child(netlink: socket) -> None:
             try:
                 _keep_only(netlink.fileno(), held)
                 os.read(held, 1)  # until its parent has closed its own
+                time.sleep(GRACE_SECONDS)
             finally:
                 os._exit(0)
     finally:
@@ -64,7 +70,12 @@ def _send(netlink: socket, data: bytes) -> None:
 
 
 def close_in_thread(netlink: socket) -> None:
-    _thread.start_new_thread(netlink.close, ())
+    _thread.start_new_thread(_close, (netlink,))
+
+
+def _close(netlink: socket) -> None:
+    time.sleep(GRACE_SECONDS)
+    netlink.close()
 
 
 start: Callable[[socket, bytes], None] = in_child

@@ -8,14 +8,12 @@ from __future__ import annotations
 import os
 import sys
 
-from cni.conf import Section
 from cni.errors import KernelRefused, LimitedConnectivity, PluginNotAvailable, TryAgainLater
 from cni.request import Request
 from cni.result import IPConfig, Result
 from cni_veth import links, tag
 from cni_veth.netlink import Socket
 from cni_veth.netns import OWN
-from cni_veth.undo import Errors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
     from cni_veth.conf import VethConf
     from cni_veth.feature import Feature, Place
     from cni_veth.netns import Netns
-    from cni_veth.records import Record, Records
+    from cni_veth.records import Record
     from cni_veth.veth import Pair
 
 
@@ -64,6 +62,7 @@ class Features:
         self, host: Socket, netns: Netns, conf: VethConf, request: Request, pair: Pair, ips: list[IPConfig]
     ) -> None:
         """All of them, in the kernel and noted. Raises CNIError; `withdraw` is the undo, whatever came of it."""
+        from cni_veth import released
         from cni_veth.feature import Place
         from cni_veth.nft import attachment
         from cni_veth.nft.transaction import Netfilter
@@ -75,7 +74,9 @@ class Features:
         try:
             earlier = records.read(record.name)
             if earlier is not None and earlier.mac != record.mac:  # of a link that vanished without DEL
-                _take_away(host, earlier)
+                gone = released.Released(records)
+                gone.take_away(host, earlier)
+                gone.leave()
             records.write(record)
             if record.texts:
                 attachment.add(Netfilter(), host, records, record, request.environ)
@@ -86,9 +87,11 @@ class Features:
             records.release()
 
     def withdraw(self, host: Socket, request: Request) -> None:
-        released = release(host, request)
-        if released is not None:
-            released.forget()
+        from cni_veth import released
+
+        gone = released.release(host, request)
+        if gone is not None:
+            gone.forget()
 
     def differences(self, host: Socket, netns: Netns, conf: VethConf, request: Request, result: Result) -> list[str]:
         """For CHECK. What ADD noted is expected, for the configuration may have changed since; a feature of which it
@@ -109,45 +112,16 @@ class Features:
         return found
 
 
-class Released:
-    """Attachments whose features are gone; nobody puts them back before `forget`, which takes their records too."""
-
-    def __init__(self, records: Records, names: list[str]) -> None:
-        self._records = records
-        self._names = names
-
-    def forget(self) -> None:
-        for name in self._names:
-            self._records.remove(name)
-        self._records.release()
-
-
 def read(request: Request, conf: VethConf) -> Features | None:
     """Every key validated. Raises InvalidConfig (7), UnsupportedField (2)."""
     found, runtime = [], request.conf.open_section("runtimeConfig")
     for module, keys in MODULES.items():
         given = [request.conf.has(key) for key in (*keys.asking, *keys.others)]  # of each, so that none is unknown
         if any(given) or (keys.capability and runtime.has(keys.capability)):
-            feature = _load(module).read(request, conf)
+            feature = load(module).read(request, conf)
             if feature is not None:
                 found.append(feature)
     return Features(found) if found else None
-
-
-def release(host: Socket, request: Request) -> Released | None:
-    """DEL's part: away with rules and the rest. None where the attachment had none. Raises CNIError."""
-    name = tag.altname(request.name, request.owner)
-    is_noted = os.path.exists(f"{records_directory(request.run_dir)}/{name}")
-    modules = [module for module, keys in MODULES.items() if _asks(request.conf, keys)]
-    if not is_noted and not modules:
-        return None
-    from cni_veth.records import Records
-
-    records = Records(request.run_dir)
-    records.share()
-    record = records.read(name)
-    _take_away(host, record or _lost(request, modules))
-    return Released(records, [name])
 
 
 def status(request: Request, conf: VethConf) -> None:
@@ -170,36 +144,9 @@ def status(request: Request, conf: VethConf) -> None:
             "another program removed them; `cni-veth reconcile` puts them back, after `nft flush ruleset` also an ADD",
         )
     for feature in asked:
-        ask = getattr(_load(feature.name), "status", None)
+        ask = getattr(load(feature.name), "status", None)
         if ask is not None:
             ask(request, conf)
-
-
-def collect(host: Socket, request: Request, keep: set[tuple[str, str]], errors: Errors) -> Released:
-    """GC's part: away with what this network's attachments have that are not in `keep`, noted, or only told by the
-    kernel."""
-    from cni_veth.nft import garbage
-    from cni_veth.nft.transaction import NO_NFTABLES
-    from cni_veth.records import Records
-
-    records, names = Records(request.run_dir), []
-    with errors:
-        found = [record for record in records.every() if record.network == request.name and record.owner not in keep]
-        is_noted = os.path.isdir(records.directory)
-        if is_noted:
-            records.claim()
-            records.sweep()
-        for record in found:
-            with errors:
-                _take_away(host, record)
-                names.append(record.name)
-        kept = [record for record in records.every() if record.name not in names]
-        try:
-            garbage.collect(request.name, keep, kept if is_noted else None, records)
-        except KernelRefused as error:
-            if found or kept or error.errno not in NO_NFTABLES:
-                raise
-    return Released(records, names)
 
 
 def _may_have_features(request: Request) -> bool:
@@ -264,47 +211,11 @@ def _record(asked: list[Feature], place: Place) -> Record:
     return record
 
 
-def _take_away(host: Socket, record: Record) -> None:
-    """Rules first. Goes on past a failure and raises all."""
-    errors = Errors()
-    if record.elements:
-        from cni_veth.nft import attachment, elements
-        from cni_veth.nft.transaction import Netfilter
-
-        netfilter, comment = Netfilter(), elements.comment(record.network, record.owner)
-        with errors:
-            attachment.remove(netfilter, record.elements, comment)
-        netfilter.leave()
-    for module, part in record.parts.items():
-        release_part = getattr(_load(module), "release", None) if module in MODULES else None
-        if release_part is not None:
-            with errors:
-                release_part(host, record, part)
-    errors.throw()
-
-
-def _lost(request: Request, modules: list[str]) -> Record:
-    """What the kernel's comments tell of an attachment whose record is gone."""
-    from cni_veth.nft import attachment, elements
-    from cni_veth.nft.transaction import Netfilter
-    from cni_veth.records import Record
-
-    record, mine = Record(request.name, request.owner), elements.comment(request.name, request.owner)
-    record.elements = [element for text, element in attachment.dump(Netfilter()) if text == mine]
-    record.parts = dict.fromkeys(modules)
-    return record
-
-
-def _asks(conf: Section, keys: Keys) -> bool:
-    asked = any(conf.raw(key) for key in keys.asking)
-    return asked or bool(keys.capability and conf.open_section("runtimeConfig").raw(keys.capability))
-
-
 def records_directory(run_dir: str) -> str:
     """One for each node: several may share the machine's /run."""
     return f"{run_dir}/attachments/{os.stat(OWN).st_ino}"
 
 
-def _load(module: str) -> Any:
+def load(module: str) -> Any:
     __import__(module)
     return sys.modules[module]
