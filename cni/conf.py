@@ -119,13 +119,17 @@ class Section:
         self._known.add(key)
         if key in self.data:
             return self.data[key]
+        if not self.data:
+            return _ABSENT
         if not self._lowered:
             for name in self.data:
                 self._lowered.setdefault(name.lower(), []).append(name)
-        matches = self._lowered.get(key.lower(), [])
+        matches = self._lowered.get(key.lower())
+        if matches is None:
+            return _ABSENT
         if len(matches) > 1:
             raise self.error(key, f"is given as {' and '.join(matches)}; keep one")
-        return self.data[matches[0]] if matches else _ABSENT
+        return self.data[matches[0]]
 
     def _wrong(self, key: str, wanted: str, value: object) -> InvalidConfig:
         return self.error(key, f"must be {wanted}, not {kind(value)}")

@@ -125,7 +125,7 @@ def _written(value: object, line: str) -> str:
     if isinstance(value, dict):
         parts = [f"{encode_basestring(key)}: {_written(value[key], inner)}" for key in sorted(value)]
         begin, end = "{}"
-    elif isinstance(value, list | tuple):
+    elif isinstance(value, (list, tuple)):
         parts = [_written(child, inner) for child in value]
         begin, end = "[]"
     else:

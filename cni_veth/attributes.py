@@ -2,8 +2,8 @@
 
 A form is the name of a scalar (`wire.SCALARS`), `Nested`: more attributes, `ByKind`: more attributes, which ones by the
 kind of link beside them, `Peer` or `NextHops`: see wire.py. tests/unit/test_wire.py holds every entry against
-pyroute2's codec. Source: linux/if_link.h, if_addr.h, rtnetlink.h, veth.h, pkt_sched.h,
-pkt_cls.h.
+pyroute2's codec. Source: linux/if_link.h, if_addr.h, rtnetlink.h, ip.h, netconf.h, veth.h,
+pkt_sched.h, pkt_cls.h.
 """
 
 from __future__ import annotations
@@ -46,6 +46,10 @@ LINKINFO: Table = {
     "IFLA_INFO_SLAVE_KIND": (4, "text"),
     "IFLA_INFO_SLAVE_DATA": (5, ByKind("IFLA_INFO_SLAVE_KIND", {"bridge": PORT})),
 }
+FAMILIES: Table = {
+    "AF_INET": (2, Nested({"IFLA_INET_CONF": (1, Nested({"IPV4_DEVCONF_ARP_NOTIFY": (22, "u32")}))})),
+    "AF_INET6": (10, Nested({"IFLA_INET6_ADDR_GEN_MODE": (8, "u8")})),
+}
 LINK: Table = {
     "IFLA_ADDRESS": (1, "mac"),
     "IFLA_IFNAME": (3, "text"),
@@ -57,6 +61,7 @@ LINK: Table = {
     "IFLA_LINKINFO": (18, Nested(LINKINFO)),
     "IFLA_IFALIAS": (20, "text"),
     "IFLA_AF_SPEC": (26, Nested({"IFLA_BRIDGE_VLAN_INFO": (2, "vlan")})),  # of AF_BRIDGE
+    "IFLA_AF_SPEC of AF_UNSPEC": (26, Nested(FAMILIES)),
     "IFLA_GROUP": (27, "u32"),
     "IFLA_NET_NS_FD": (28, "u32"),
     "IFLA_EXT_MASK": (29, "u32"),
@@ -76,10 +81,12 @@ ROUTE: Table = {
     "RTA_OIF": (4, "u32"),
     "RTA_GATEWAY": (5, "ip"),
     "RTA_PRIORITY": (6, "u32"),
+    "RTA_PREFSRC": (7, "ip"),
     "RTA_METRICS": (8, Nested({"RTAX_MTU": (2, "u32"), "RTAX_ADVMSS": (8, "u32")})),
     "RTA_MULTIPATH": (9, NextHops()),
     "RTA_TABLE": (15, "u32"),
 }
+NETCONF: Table = {"NETCONFA_IFINDEX": (1, "i32"), "NETCONFA_FORWARDING": (2, "i32")}
 MIRRED: Table = {"TCA_MIRRED_PARMS": (2, "bytes")}
 ACTION: Table = {
     "TCA_ACT_KIND": (1, "text"),

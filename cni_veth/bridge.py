@@ -15,7 +15,7 @@ from cni_veth.conf import VethConf
 from cni_veth.gateway import Gateway
 from cni_veth.links import Link
 from cni_veth.lock import BridgeLock
-from cni_veth.netlink import Message, Socket
+from cni_veth.netlink import Answer, Message, Socket
 from cni_veth.wire import Attrs
 
 
@@ -26,16 +26,24 @@ class Bridge:
         self._host = host
         self._conf = conf
         self._network = request.name
-        self._mac = links.random_mac()  # a bridge that has it is the one that this ADD made
+        self._found: Link | None = None
+        self._mac = ""  # a bridge that has it is the one that this ADD made
         self._lock = BridgeLock(request.run_dir)
         self._gateway: Gateway | None = None
 
+    def look(self, *others: Message) -> list[Answer]:
+        """Find the bridge, and ask the node what else there is to ask, in one exchange. From now on nobody takes the
+        bridge back. Raises TryAgainLater (11), KernelRefused (100)."""
+        self._lock.share()
+        mine, *answers = self._host.batch(links.get(self._conf.bridge), *others)
+        if mine.failure is not None:
+            raise mine.failure
+        self._found = links.told(mine)
+        return answers
+
     def ensure(self) -> Link:
         """Make the bridge or bring it into line. Raises InterfaceConflict (101), KernelRefused (100)."""
-        self._lock.share()
-        found = links.find(self._host, self._conf.bridge)
-        if found is None:
-            found = self._create()
+        found = self._found or self._create()
         if found.kind != "bridge":
             raise InterfaceConflict(
                 f"{self._conf.bridge!r} already exists but is not a bridge",
@@ -44,10 +52,10 @@ class Bridge:
         return self._align(found)
 
     def attached(self) -> None:
-        """Our port is on the bridge: from now on nobody takes it back."""
+        """Our port is on the bridge, so nobody takes it back."""
         self._lock.release()
 
-    def add_gateways(self, bridge: Link, gateways: list[str]) -> Link | None:
+    def add_gateways(self, bridge: Link, gateways: dict[str, str]) -> Link | None:
         """Make the node the pods' router; the link that carries the addresses where it is not the bridge."""
         self._gateway = Gateway(self._host, self._conf, bridge)
         return self._gateway.add(gateways)
@@ -75,6 +83,7 @@ class Bridge:
 
     def _create(self) -> Link:
         conf = self._conf
+        self._mac = links.random_mac()
         # A MAC given at creation is pinned: the kernel no longer follows the ports' lowest (plugins#620).
         attrs: Attrs = [("IFLA_IFNAME", conf.bridge), ("IFLA_ADDRESS", self._mac), ("IFLA_GROUP", tag.GROUP)]
         if conf.mtu:

@@ -7,10 +7,10 @@ import os
 
 from cni import address
 from cni.errors import InvalidConfig
-from cni_veth import addresses, links, routes, sysctl, vlan
+from cni_veth import addresses, forwarding, links, routes, sysctl, vlan
 from cni_veth.conf import VethConf
 from cni_veth.links import Link
-from cni_veth.netlink import Socket
+from cni_veth.netlink import Answer, Message, Socket
 from cni_veth.wire import Attrs
 
 GONE = (errno.EADDRNOTAVAIL, errno.ENODEV)
@@ -23,24 +23,25 @@ class Gateway:
         self._host = host
         self._conf = conf
         self._bridge = bridge
-        self._mac = links.random_mac()  # a VLAN link that has it is the one that this ADD made
+        self._mac = ""  # a VLAN link that has it is the one that this ADD made
         self._added: list[tuple[Link, str]] = []
         self._replaced: list[tuple[Link, str]] = []
         self.port = ""
 
-    def add(self, gateways: list[str]) -> Link | None:
-        """Put addresses with prefix on the link; the VLAN's link, if it is that. Raises InvalidConfig (7)."""
+    def add(self, gateways: dict[str, str]) -> Link | None:
+        """Put addresses with prefix on the link; the VLAN's link, if it is that. Each with the IP of a pod behind it.
+        Raises InvalidConfig (7)."""
         carrier = self._vlan_link() if self._conf.vlan_gateway else self._bridge
         families = {address.family(gateway) for gateway in gateways}
         if 6 in families:
             sysctl.write(f"ipv6/conf/{carrier.name}/disable_ipv6", "0")
-        for gateway in gateways:
-            if not self._is_there(carrier, gateway):
-                self._place(carrier, gateway, gateways)
-        for family in families:
-            sysctl.write(sysctl.forward(family), "1")
-        if 4 in families:
-            sysctl.write(f"ipv4/conf/{carrier.name}/forwarding", "1")
+        switches = forwarding.questions(families, carrier)
+        places = [_look(carrier, gateway, ip) for gateway, ip in gateways.items()]
+        answers = self._host.batch(*places, *switches.values())
+        for gateway, answer in zip(gateways, answers, strict=False):
+            if not (_is_told(answer, carrier, gateway) or self._is_there(carrier, gateway)):
+                self._place(carrier, gateway, list(gateways))
+        forwarding.switch_on(dict(zip(switches, answers[len(places) :], strict=True)))
         return carrier if self._conf.vlan_gateway else None
 
     def withdraw(self, is_address_used: bool, is_bridge_used: bool) -> None:
@@ -55,13 +56,9 @@ class Gateway:
             self._host.ask(links.delete(index=link.index))
 
     def _is_there(self, carrier: Link, gateway: str) -> bool:
-        """Told by the route that every address of the node has: so no ADD need list all addresses."""
-        ip, family = gateway.partition("/")[0], address.family(gateway)
-        if not routes.is_local(self._host, ip, carrier.index):
+        """An IPv4 address that no subnet's route is from: known by the route that every address of the node has."""
+        if address.family(gateway) == 6 or not routes.is_local(self._host, gateway.partition("/")[0], carrier.index):
             return False
-        if family == 6:
-            replies = self._host.ask(addresses.get(carrier.index, gateway))[0].replies
-            return any(addresses.text_of(reply) == gateway for reply in replies)
         self._added.append((carrier, gateway))
         answers = self._host.ask(addresses.add(carrier.index, gateway, carrier.name, tolerated=(errno.EEXIST,)))
         is_same = answers[0].errno == errno.EEXIST  # IPv4 tells the same IP with another prefix apart
@@ -97,6 +94,7 @@ class Gateway:
         Each step is done again where the link exists: the ADD that made it may have been killed.
         """
         name = self._conf.vlan_gateway
+        self._mac = links.random_mac()
         self.port = f"veth{os.urandom(4).hex()}"
         mtu = ("IFLA_MTU", self._bridge.mtu)
         peer = {"attrs": [("IFLA_IFNAME", self.port), mtu]}
@@ -116,6 +114,18 @@ class Gateway:
         if not (found.is_up and port.is_up):
             self._host.ask(links.up(index=port.index), links.up(index=found.index))
         return found
+
+
+def _look(carrier: Link, gateway: str, ip: str) -> Message:
+    """Asks for the address itself, which the kernel can for IPv6 only, or for the route to its subnet."""
+    return addresses.get(carrier.index, gateway) if address.family(gateway) == 6 else routes.lookup(ip)
+
+
+def _is_told(answer: Answer, carrier: Link, gateway: str) -> bool:
+    """Whether the answer to `_look` says that the link has the address: so no ADD need list all addresses."""
+    if address.family(gateway) == 6:
+        return any(addresses.text_of(reply) == gateway for reply in answer.replies)
+    return any(routes.is_subnet_of(reply, gateway, carrier.index) for reply in answer.replies)
 
 
 def _is_conflict(gateway: str, other: str) -> bool:

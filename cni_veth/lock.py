@@ -9,9 +9,9 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from io import FileIO
 
 from cni.errors import TryAgainLater
+from cni_veth.descriptor import Descriptor
 
 SHARE_SECONDS = 10.0  # a failed ADD holds it for some milliseconds
 CLAIM_SECONDS = 1.0  # an ADD holds it for about one
@@ -28,10 +28,9 @@ class BridgeLock:
 
     def __init__(self, directory: str) -> None:
         self._path = os.path.join(directory, "bridge.lock")
-        self._file: FileIO | None = None  # closed, and unlocked, when the last reference goes
+        self._file: Descriptor | None = None
         try:
-            make_run_dir(directory)
-            self._file = FileIO(self._path, "a")
+            self._file = _opened(self._path)
         except OSError:
             pass
 
@@ -46,16 +45,24 @@ class BridgeLock:
 
     def release(self) -> None:
         if self._file is not None:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
+            fcntl.flock(self._file.fd, fcntl.LOCK_UN)
 
     def _lock(self, kind: int, seconds: float) -> bool:
         assert self._file is not None
         deadline = time.monotonic() + seconds
         while True:
             try:
-                fcntl.flock(self._file, kind | fcntl.LOCK_NB)
+                fcntl.flock(self._file.fd, kind | fcntl.LOCK_NB)
                 return True
             except OSError:
                 if time.monotonic() > deadline:
                     return False
                 time.sleep(0.002)
+
+
+def _opened(path: str) -> Descriptor:
+    try:
+        return Descriptor.open(path)
+    except FileNotFoundError:
+        make_run_dir(os.path.dirname(path))
+        return Descriptor.open(path, os.O_RDONLY | os.O_CREAT)

@@ -29,7 +29,7 @@ BATCH = 64  # an ack takes about 700 bytes of a receive buffer of 208 KiB
 KERNEL = 0  # nl_pid of what no process sent: one with CAP_NET_ADMIN in the pod's namespace may write to our socket
 STRAYS = 1000  # datagrams at once: nobody shall keep us reading
 LONGEST = 1 << 16  # the kernel fills 32 KiB; a buffer from 128 KiB on would be mapped and unmapped at each recv(2)
-ANSWER_SECONDS = 10  # the kernel answers before send(2) returns; this is for answers that were lost
+ANSWER_SECONDS = 10  # for the ack of a request that was sent aside, which takes milliseconds
 RTM_DELLINK, AF_UNSPEC = 17, 0
 _HEADER = struct.Struct("=LHHLL")
 _LINK = struct.Struct("=LHHLLB3xi")  # nlmsghdr and ifinfomsg's family and index
@@ -85,11 +85,16 @@ class Socket:
             self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
             if groups:  # else the kernel binds it with the first request
                 self._socket.bind((0, groups))
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", ANSWER_SECONDS, 0))
         except OSError as error:
             raise KernelRefused("open a netlink socket", error.errno or 0) from None
-        for option in (NETLINK_EXT_ACK, NETLINK_CAP_ACK):
-            self._set(option)
+        if not groups:  # those that only listen get no errors
+            self._set(NETLINK_EXT_ACK)
+
+    def __del__(self) -> None:
+        try:
+            self._socket.close()  # Python would warn of one left open, which costs more than the close
+        except AttributeError:
+            pass  # there never was one
 
     def ask(self, *messages: Message) -> list[Answer]:
         """Send a batch; raise the first failure as KernelRefused (100)."""
@@ -199,9 +204,10 @@ class Socket:
             raise KernelRefused("send to netlink", error.errno or 0) from None
 
     def _receive(self, pending: dict[int, Answer]) -> None:
-        """Read one datagram and settle the answers that it ends."""
+        """Read one datagram and settle the answers that it ends. The kernel has answered when send(2) returns, or, of
+        a dump, when the part before was read."""
         try:
-            data, sender = self._socket.recvfrom(LONGEST)
+            data, sender = self._socket.recvfrom(LONGEST, socket.MSG_DONTWAIT)
         except OSError as error:  # ENOBUFS, EAGAIN
             what = next(iter(pending.values())).message.what
             raise TryAgainLater(f"cannot {what}", f"the kernel's answer was lost: {error.strerror}") from None

@@ -10,9 +10,9 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from io import FileIO
 
 from cni.errors import InvalidNetns, KernelRefused
+from cni_veth.descriptor import Descriptor
 from cni_veth.namespaces import CLONE_NEWNET, enter
 from cni_veth.netlink import Socket
 
@@ -23,25 +23,25 @@ OWN = "/proc/thread-self/ns/net"
 class Netns:
     """An open network namespace. `with netns:` runs the body inside it."""
 
-    def __init__(self, path: str, file: FileIO) -> None:
+    def __init__(self, path: str, file: Descriptor) -> None:
         self.path = path
-        self._file = file  # closed when the last reference goes
-        self._home: FileIO | None = None
+        self._file = file
+        self._home: Descriptor | None = None
 
     @property
     def fd(self) -> int:
-        return self._file.fileno()
+        return self._file.fd
 
     @classmethod
     def open(cls, path: str) -> Netns:
         """Raises InvalidNetns (8) when the path is missing or is no network namespace."""
         try:
-            file = FileIO(path)
+            file = Descriptor.open(path)
         except OSError as error:
             hint = "the pod is gone" if error.errno == errno.ENOENT else ""
             raise InvalidNetns(f"cannot open CNI_NETNS {path}: {os.strerror(error.errno or 0)}", hint) from None
         try:
-            kind = fcntl.ioctl(file.fileno(), NS_GET_NSTYPE)
+            kind = fcntl.ioctl(file.fd, NS_GET_NSTYPE)
         except OSError:
             kind = 0
         if kind != CLONE_NEWNET:
@@ -65,7 +65,7 @@ class Netns:
 
     def __enter__(self) -> Netns:
         try:
-            self._home = FileIO(OWN)
+            self._home = Descriptor.open(OWN)
             enter(self.fd, CLONE_NEWNET)
         except OSError as error:
             raise KernelRefused(f"enter network namespace {self.path}", error.errno or 0, "CAP_SYS_ADMIN?") from None
@@ -73,5 +73,5 @@ class Netns:
 
     def __exit__(self, *error: object) -> None:
         if self._home is not None:
-            enter(self._home.fileno(), CLONE_NEWNET)
+            enter(self._home.fd, CLONE_NEWNET)
             self._home = None

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from cni import address
-from cni.errors import CheckFailed, CNIError, DecodingFailure, DelegateMissing, InvalidConfig, PluginNotAvailable
+from cni.errors import CheckFailed, CNIError, DelegateMissing, InvalidConfig, PluginNotAvailable
 from cni.request import Request
-from cni.result import Interface, IPConfig, Result, Route
+from cni.result import Result
 from cni.versions import is_single_address
-from cni_veth import adopted, collect, differences, features, links, pod, routes, sysctl, tag, veth
+from cni_veth import (
+    adopted,
+    assignment,
+    collect,
+    differences,
+    features,
+    links,
+    pod,
+    released,
+    routes,
+    sysctl,
+    tag,
+    veth,
+)
 from cni_veth.bridge import Bridge
 from cni_veth.conf import VethConf, report_unknown
 from cni_veth.ipam_plugin import IPAM
-from cni_veth.netlink import Socket
+from cni_veth.netlink import Answer, Socket
 from cni_veth.netns import Netns
 from cni_veth.undo import Errors, Undo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-DEFAULT_ROUTE = {4: "0.0.0.0/0", 6: "::/0"}
 
 
 def add(request: Request, deliver: Callable[[Result], None]) -> Result:
@@ -38,10 +48,12 @@ def add(request: Request, deliver: Callable[[Result], None]) -> Result:
     netns = Netns.open(request.netns)
     host, inner = Socket(), netns.socket()
     link = adopted.find(host, inner, conf, request, result)
-    veth.refuse_existing(host, inner, request, has_end=link is not None and link.end is not None)
+    bridge, name = Bridge(host, conf, request), veth.host_name()
+    elsewhere = () if conf.mtu else routes.ELSEWHERE
+    found, *defaults = bridge.look(veth.another(request), *map(routes.lookup, elsewhere))
+    veth.refuse_existing(found, inner, request, has_end=link is not None and link.end is not None)
     request.caller.begin()
     with Undo() as undo:
-        bridge, name = Bridge(host, conf, request), veth.host_name()
         undo.push(bridge.withdraw)
         if ipam is not None:
             undo.push(ipam.take_back, last=True)  # an address whose link is still there stays, as in DEL
@@ -50,7 +62,7 @@ def add(request: Request, deliver: Callable[[Result], None]) -> Result:
         if link is not None:
             pair = link.attach(master)
         else:
-            pair = veth.create(name, host, netns, conf, request, master, _mtu(host, conf, master))
+            pair = veth.create(name, host, netns, conf, request, master, _mtu(host, conf, master, defaults))
         bridge.attached()
         limits, ifb = conf.limits, None
         if limits is not None:
@@ -59,8 +71,8 @@ def add(request: Request, deliver: Callable[[Result], None]) -> Result:
         assigned, vlan_link = Result(), None
         if ipam is not None:
             assigned = ipam.add(pair.host.name)
-            _complete(assigned, conf)
-            vlan_link = bridge.add_gateways(pair.bridge, _gateways(conf, assigned))
+            assignment.complete(assigned, conf)
+            vlan_link = bridge.add_gateways(pair.bridge, assignment.gateways(conf, assigned))
         elif conf.dns is not None:
             assigned.dns = conf.dns
         if link is not None:
@@ -69,14 +81,14 @@ def add(request: Request, deliver: Callable[[Result], None]) -> Result:
             pod.join(host, inner, netns, conf, request, pair, assigned)
         if conf.tuning is not None:
             conf.tuning.apply(inner, netns, pair.pod_index, request.ifname)
-        result = _extended(result, assigned, conf, request, pair, link)
+        result = assignment.extended(result, assigned, conf, request, pair, link)
         asked = conf.features
         if asked is not None:
             index = link.interface if link is not None else len(result.interfaces) - 1
             ips = [ip for ip in result.ips if ip.interface in (None, index)]
             undo.push(lambda: asked.withdraw(host, request))
             asked.apply(host, netns, conf, request, pair, ips)
-        result.interfaces += [_host_interface(made) for made in (vlan_link, ifb) if made is not None]
+        result.interfaces += [assignment.host_interface(made) for made in (vlan_link, ifb) if made is not None]
         deliver(result)
     return result
 
@@ -117,17 +129,17 @@ def delete(request: Request) -> None:
     ipam, errors = None, Errors()
     with errors:
         ipam = _delegate(request)
-    host, netns, released = Socket(), Netns.open_if_any(request.netns), None
+    host, netns, gone = Socket(), Netns.open_if_any(request.netns), None
     with errors:
-        released = features.release(host, request)
+        gone = released.release(host, request)
     mine, ifb = _made(host, request)
     if mine is not None and adopted.is_adopted(mine):
         adopted.give_back(host, mine, ifb, request)
     else:
         veth.delete(host, netns, request, mine, ifb)
     errors.throw()
-    if released is not None:
-        released.forget()
+    if gone is not None:
+        gone.forget()
     if ipam is not None:
         ipam.delete()
 
@@ -141,7 +153,7 @@ def gc(request: Request) -> None:
     errors = Errors()
     if keep is not None:
         host = Socket()
-        garbage = features.collect(host, request, keep, errors)
+        garbage = released.collect(host, request, keep, errors)
         collect.links_not_in(host, request.name, keep, errors)
         if not errors.found:
             garbage.forget()
@@ -198,75 +210,10 @@ def _delegate(request: Request) -> IPAM | None:
     return IPAM(request, plugin_type) if plugin_type else None
 
 
-def _mtu(host: Socket, conf: VethConf, bridge: links.Link) -> int:
+def _mtu(host: Socket, conf: VethConf, bridge: links.Link, defaults: list[Answer]) -> int:
     """The configured MTU, or the bridge's or the default route's link's where it is lower than the kernel's default."""
     if conf.mtu:
         return conf.mtu
-    uplinks = [links.find(host, index=index) for index in set(routes.default_links(host))]
+    uplinks = [links.find(host, index=index) for index in set(routes.used_by_defaults(defaults))]
     lowest = min(link.mtu for link in (bridge, *uplinks) if link is not None)
     return lowest if lowest < links.MTU else 0
-
-
-def _complete(assigned: Result, conf: VethConf) -> None:
-    """The gateways, default routes and DNS that the configuration asks for beside the delegate's."""
-    if not assigned.ips:
-        raise DecodingFailure(f"IPAM plugin {conf.ipam_type} returned no address", "its result needs ips")
-    for ip in assigned.ips:
-        if not ip.gateway and conf.is_gateway:
-            ip.gateway = _first_of_network(ip.address)
-    if conf.is_default_gateway:
-        assigned.routes += _missing_default_routes(assigned)
-    if conf.dns is not None:
-        assigned.dns = conf.dns
-
-
-def _missing_default_routes(assigned: Result) -> list[Route]:
-    """One per family that has a gateway and no default route in the main table yet."""
-    taken = {route.family for route in assigned.routes if route.is_default and not _is_elsewhere(route)}
-    found = []
-    for ip in assigned.ips:
-        if ip.gateway and ip.family not in taken:
-            taken.add(ip.family)
-            found.append(Route(DEFAULT_ROUTE[ip.family], ip.gateway))
-    return found
-
-
-def _is_elsewhere(route: Route) -> bool:
-    return route.table not in (None, 0, routes.RT_TABLE_MAIN)
-
-
-def _first_of_network(text: str) -> str:
-    packed, prefix = address.split(text)
-    if prefix == len(packed) * 8:
-        raise DecodingFailure(f"IPAM result {text} has neither a gateway nor room for one in its network")
-    first = int.from_bytes(address.network(packed, prefix), "big") + 1
-    return address.unpack(first.to_bytes(len(packed), "big"))
-
-
-def _gateways(conf: VethConf, assigned: Result) -> list[str]:
-    if not conf.is_gateway:
-        return []
-    return list(dict.fromkeys(f"{ip.gateway}/{ip.address.partition('/')[2]}" for ip in assigned.ips if ip.gateway))
-
-
-def _extended(
-    result: Result, assigned: Result, conf: VethConf, request: Request, pair: veth.Pair, link: adopted.Adopted | None
-) -> Result:
-    """prevResult with our links and addresses behind its own: [bridge, host veth, pod interface]; what was adopted it
-    has already."""
-    result.interfaces.append(_host_interface(pair.bridge))
-    if link is None:
-        result.interfaces += [
-            _host_interface(pair.host),
-            Interface(request.ifname, pair.pod_mac, pair.host.mtu, request.netns),
-        ]
-    interface = link.interface if link is not None else len(result.interfaces) - 1
-    result.ips += [IPConfig(ip.address, ip.gateway, interface) for ip in assigned.ips]
-    result.routes += assigned.routes
-    if assigned.dns.to_json() or conf.dns is not None:
-        result.dns = assigned.dns
-    return result
-
-
-def _host_interface(link: links.Link) -> Interface:
-    return Interface(link.name, link.mac, link.mtu)

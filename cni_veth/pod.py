@@ -15,6 +15,11 @@ from cni_veth.netns import Netns
 from cni_veth.veth import Pair
 
 PORT_SECONDS = 3.0  # the reference gives up after 2.6 s
+# net.ipv4.conf.IFNAME.arp_notify=1. The kernel sets it after it has set the link up, when nobody would hear an ARP.
+ANNOUNCES: tuple[str, object] = (
+    "IFLA_AF_SPEC of AF_UNSPEC",
+    {"attrs": [("AF_INET", {"attrs": [("IFLA_INET_CONF", {"attrs": [("IPV4_DEVCONF_ARP_NOTIFY", 1)]})]})]},
+)
 DAD_SECONDS = 5.0  # RFC 4862: one probe takes 1 to 2 s; the reference waits as long
 
 
@@ -32,26 +37,28 @@ def configure(pod: Socket, netns: Netns, conf: VethConf, request: Request, pair:
     """Give the pod's link what the IPAM result says. Raises KernelRefused (100) with the kernel's words."""
     name, index = request.ifname, pair.pod_index
     has_ipv6 = any(ip.family == 6 for ip in result.ips)
-    with netns:
-        _sysctls(name, has_ipv6, conf.enable_dad)
+    if has_ipv6 or conf.enable_dad:
+        with netns:
+            _sysctls(name, has_ipv6, conf.enable_dad)
     messages = [addresses.add(index, ip.address, name, conf.enable_dad, (errno.EEXIST,)) for ip in result.ips]
     messages.append(links.up(index=links.LO_INDEX))
+    flags = 0 if conf.is_link_down else links.IFF_UP
+    messages.append(links.change(f"set up {name}", [ANNOUNCES], index=index, flags=flags, mask=flags))
     if not conf.is_link_down:
-        messages.append(links.up(index=index))
         messages += routes.add(index, routes.resolve(result.routes, result.ips), name)
     pod.ask(*messages)
 
 
 def _sysctls(name: str, has_ipv6: bool, dad: bool) -> None:
-    """Before the link is up: DAD starts with it, and so does the first advertisement."""
+    """Of IPv6, before the link is up: DAD starts with it. Without, a pod is spared their lookup, and the others on its
+    bridge its advertisements."""
     if has_ipv6:
         sysctl.write("ipv6/conf/lo/disable_ipv6", "0")
         sysctl.write_new(f"ipv6/conf/{name}/disable_ipv6", "0")
         sysctl.write_new(f"ipv6/conf/{name}/keep_addr_on_down", "1", is_optional=True)
+        sysctl.write_new(f"ipv6/conf/{name}/ndisc_notify", "1", is_optional=True)
     sysctl.write_new(f"ipv6/conf/{name}/accept_dad", "1" if dad else "0", is_optional=True)
     sysctl.write_new(f"ipv6/conf/{name}/enhanced_dad", "1" if dad else "0", is_optional=True)
-    sysctl.write_new(f"ipv4/conf/{name}/arp_notify", "1")
-    sysctl.write_new(f"ipv6/conf/{name}/ndisc_notify", "1", is_optional=True)
 
 
 def wait_forwarding(host: Socket, pair: Pair) -> None:
@@ -95,7 +102,7 @@ def wait_dad(pod: Socket, monitor: Socket, pair: Pair, name: str) -> None:
 
 
 def announce(pod: Socket, pair: Pair, name: str) -> None:
-    """Gratuitous ARP and unsolicited NA for every address, sent by the kernel: setting the MAC that the link
+    """Gratuitous ARP, and for IPv6 unsolicited NA, for every address, sent by the kernel: setting the MAC that the link
     already has is a NETDEV_CHANGEADDR, which arp_notify and ndisc_notify answer so. What the kernel sends
     when the link comes up is lost, for the port does not forward yet (plugins#756). A packet socket of our
     own would cost an RCU grace period when it is closed. Before the result: the next plugin may set another MAC."""

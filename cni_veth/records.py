@@ -19,6 +19,7 @@ from cni import document
 from cni.errors import CNIError, IOFailure, TryAgainLater
 from cni.stderr import tell
 from cni_veth import features, tag
+from cni_veth.descriptor import Descriptor
 from cni_veth.lock import make_run_dir
 from cni_veth.nft.elements import Element
 from cni_veth.nft.ruleset import Text
@@ -89,7 +90,7 @@ class Records:
     def __init__(self, run_dir: str) -> None:
         self._run_dir = run_dir
         self.directory = features.records_directory(run_dir)
-        self._lock: FileIO | None = None  # unlocked when the last reference goes
+        self._lock: Descriptor | None = None
 
     def read(self, name: str) -> Record | None:
         """None where there is none, or nothing that can be read: then the kernel is asked."""
@@ -158,18 +159,25 @@ class Records:
         except OSError:
             return []
 
+    def _open_lock(self) -> Descriptor:
+        path = f"{self.directory}/lock"
+        try:
+            return Descriptor.open(path)
+        except FileNotFoundError:
+            make_run_dir(self._run_dir)
+            os.makedirs(self.directory, 0o700, exist_ok=True)
+            return Descriptor.open(path, os.O_RDONLY | os.O_CREAT)
+
     def _acquire(self, kind: int, seconds: float = LOCK_SECONDS) -> None:
         if self._lock is None:
             try:
-                make_run_dir(self._run_dir)
-                os.makedirs(self.directory, 0o700, exist_ok=True)
-                self._lock = FileIO(f"{self.directory}/lock", "a")
+                self._lock = self._open_lock()
             except OSError:
                 return  # a read-only /run: nobody has records to put anything back from
         deadline = time.monotonic() + seconds
         while True:
             try:
-                fcntl.flock(self._lock, kind | fcntl.LOCK_NB)
+                fcntl.flock(self._lock.fd, kind | fcntl.LOCK_NB)
                 return
             except OSError:
                 if time.monotonic() > deadline:

@@ -6,17 +6,17 @@ import errno
 
 from cni import address
 from cni.result import IPConfig, Route
-from cni_veth.netlink import NLM_F_CREATE, Message, Socket
+from cni_veth.netlink import NLM_F_CREATE, Answer, Message, Socket
 from cni_veth.wire import ROUTE, Attrs, Body, Reply
 
 RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
 AF_INET, AF_INET6 = 2, 10
 RT_TABLE_MAIN = 254
-RTPROT_BOOT, RTN_UNICAST, RTN_LOCAL = 3, 1, 2
+RTPROT_KERNEL, RTPROT_BOOT, RTN_UNICAST, RTN_LOCAL = 2, 3, 1, 2
 RT_SCOPE_UNIVERSE, RT_SCOPE_LINK = 0, 253
 RTM_F_FIB_MATCH = 0x2000
 # Documentation addresses (RFC 5737, RFC 9637), not those that people take first: only a default route leads there.
-ELSEWHERE = ((AF_INET, "203.0.113.1", 32), (AF_INET6, "3fff::1", 128))
+ELSEWHERE = ("203.0.113.1", "3fff::1")
 
 
 def resolve(routes: list[Route], ips: list[IPConfig]) -> list[Route]:
@@ -47,22 +47,41 @@ def remove(index: int, routes: list[Route], name: str) -> list[Message]:
     return [Message(each.body, RTM_DELROUTE, 0, f"undo: {each.what}", (errno.ESRCH,)) for each in added]
 
 
+def lookup(ip: str) -> Message:
+    """Asks for the route that leads there. No answer, or any error: there is none."""
+    family, bits = (AF_INET, 32) if address.family(ip) == 4 else (AF_INET6, 128)
+    body = Body(ROUTE, [("RTA_DST", ip)], family=family, dst_len=bits, flags=RTM_F_FIB_MATCH)
+    return Message(body, RTM_GETROUTE, 0, f"look up {ip}")
+
+
 def default_links(socket: Socket) -> list[int]:
     """The indexes of the links that the default routes of both families use."""
-    messages = []
-    for family, destination, length in ELSEWHERE:
-        body = Body(ROUTE, [("RTA_DST", destination)], family=family, dst_len=length, flags=RTM_F_FIB_MATCH)
-        messages.append(Message(body, RTM_GETROUTE, 0, "look up the default route"))
-    replies = [reply for answer in socket.batch(*messages) for reply in answer.replies]
+    return used_by_defaults(socket.batch(*map(lookup, ELSEWHERE)))
+
+
+def used_by_defaults(answers: list[Answer]) -> list[int]:
+    """The same by the answers to a `lookup` of each ELSEWHERE."""
+    replies = [reply for answer in answers for reply in answer.replies]
     return [index for reply in replies if reply["dst_len"] == 0 for index, _ in KernelRoute(reply).gateways if index]
 
 
 def is_local(socket: Socket, ip: str, index: int = 0) -> bool:
     """Whether the node has this IP, on that link if one is named."""
-    family, bits = (AF_INET, 32) if address.family(ip) == 4 else (AF_INET6, 128)
-    body = Body(ROUTE, [("RTA_DST", ip)], family=family, dst_len=bits, flags=RTM_F_FIB_MATCH)
-    replies = socket.batch(Message(body, RTM_GETROUTE, 0, f"look up {ip}"))[0].replies
+    replies = socket.batch(lookup(ip))[0].replies
     return any(reply["type"] == RTN_LOCAL and index in (0, reply.get("RTA_OIF")) for reply in replies)
+
+
+def is_subnet_of(reply: Reply, gateway: str, index: int) -> bool:
+    """Whether this is the route to a subnet that comes with the node's IPv4 address in it, "10.1.0.1/24", and goes
+    with it."""
+    packed, prefix = address.split(gateway)
+    return (reply["proto"], reply["dst_len"], reply.get("RTA_OIF"), reply.get("RTA_PREFSRC"), reply.get("RTA_DST")) == (
+        RTPROT_KERNEL,
+        prefix,
+        index,
+        address.unpack(packed),
+        address.unpack(address.network(packed, prefix)),
+    )
 
 
 class KernelRoute:

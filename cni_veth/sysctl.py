@@ -1,4 +1,5 @@
-"""Kernel parameters under /proc/sys/net of the current network namespace (ip-sysctl)."""
+"""Kernel parameters under /proc/sys/net of the current network namespace (ip-sysctl). To look a path up there takes the
+longer the more namespaces have one of that name: what can be asked by netlink is not read here."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 from _blake2 import blake2b  # hashlib would load OpenSSL
-from io import FileIO
 
+from cni_veth.descriptor import Descriptor
 from cni_veth.netns import OWN
 
 GROUP = 0x636E69  # "cni"
@@ -44,8 +44,8 @@ def is_of_network(text: str, network: str) -> bool:
 
 def mac_of(name: str) -> str:
     """A MAC for a link of that name in this namespace, the same for whoever asks until the next boot."""
-    with FileIO(BOOT_ID) as boot_id, FileIO(OWN) as netns:
-        seed = f"{boot_id.read(36)!r} {os.fstat(netns.fileno()).st_ino} {name}"
+    boot_id = os.read(Descriptor.open(BOOT_ID).fd, 36)
+    seed = f"{boot_id!r} {os.stat(OWN).st_ino} {name}"
     return f"02:{':'.join(_digest(seed)[at : at + 2] for at in range(0, 10, 2))}"
 
 

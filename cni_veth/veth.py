@@ -10,7 +10,7 @@ from cni.request import Request
 from cni_veth import links, removal, sysctl, tag, vlan
 from cni_veth.conf import VethConf
 from cni_veth.links import Link
-from cni_veth.netlink import Message, Socket
+from cni_veth.netlink import Answer, Message, Socket
 from cni_veth.netns import Netns
 from cni_veth.wire import Attrs
 
@@ -29,12 +29,19 @@ class Pair:
         self.pod_mac = pod_mac
 
 
-def refuse_existing(host: Socket, pod: Socket, request: Request, has_end: bool = False) -> None:
+def another(request: Request) -> Message:
+    """Asks the node for a link that the container has already."""
+    return links.get(altname=tag.altname(request.name, request.owner))
+
+
+def refuse_existing(found: Answer, pod: Socket, request: Request, has_end: bool = False) -> None:
     """SPEC ADD: an error when the interface exists already, unless an earlier plugin made it for us (`has_end`), or
-    the container has one like it elsewhere."""
+    the container has one like it elsewhere (`found`, the answer to `another`)."""
     if not has_end and links.find(pod, request.ifname) is not None:
         raise _exists(request)
-    if links.find(host, altname=tag.altname(request.name, request.owner)) is not None:
+    if found.failure is not None:
+        raise found.failure
+    if found.replies:
         raise has_another(request)
 
 

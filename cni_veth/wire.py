@@ -11,6 +11,7 @@ them, no checked configuration holds them.
 from __future__ import annotations
 
 import struct
+import sys
 
 from cni import address
 from cni_veth import attributes
@@ -22,12 +23,10 @@ if TYPE_CHECKING:
 
 Attrs = list[tuple[str, object]]
 NUMBER = 0x3FFF  # of an attribute's type; the rest are NLA_F_NESTED and NLA_F_NET_BYTEORDER
+LOW = 0 if sys.byteorder == "little" else 1  # of two bytes
+HIGH = 1 - LOW
 _HEAD = struct.Struct("=HH")
-_U8 = struct.Struct("=B")
-_U32 = struct.Struct("=I")
-_BE16 = struct.Struct("!H")
-_BE32 = struct.Struct("!I")
-_U64 = struct.Struct("=Q")
+_PADDING = b"\0\0\0\0"
 _VLAN = struct.Struct("=HH")
 _HOP = struct.Struct("=HBBi")
 
@@ -37,6 +36,7 @@ class Layout:
 
     def __init__(self, fields: str, form: str, table: Table) -> None:
         self.fields = fields.split()
+        self.places = {name: place for place, name in enumerate(self.fields)}
         self.struct = struct.Struct(form)
         self.table = table
 
@@ -44,24 +44,78 @@ class Layout:
 LINK = Layout("family type index flags change", "=BxHiII", attributes.LINK)
 ADDRESS = Layout("family prefixlen flags scope index", "=BBBBI", attributes.ADDRESS)
 ROUTE = Layout("family dst_len src_len tos table proto scope type flags", "=BBBBBBBBI", attributes.ROUTE)
+NETCONF = Layout("family", "=Bxxx", attributes.NETCONF)
 TRAFFIC = Layout("family index handle parent info", "=BxxxiIII", attributes.TRAFFIC)
 _PEER = bytes(LINK.struct.size)
 
-# form: (to bytes, from bytes)
-SCALARS: dict[str, tuple[Any, Any]] = {
-    "u8": (_U8.pack, lambda data: _U8.unpack(data)[0]),
-    "u32": (_U32.pack, lambda data: _U32.unpack(data)[0]),
-    "u64": (_U64.pack, lambda data: _U64.unpack(data)[0]),
-    "be16": (_BE16.pack, lambda data: _BE16.unpack(data)[0]),
-    "be32": (_BE32.pack, lambda data: _BE32.unpack(data)[0]),
-    "bytes": (bytes, bytes),
-    "text": (lambda value: value.encode("utf-8", "surrogateescape") + b"\0", lambda data: _text(data)),
-    "mac": (lambda value: bytes.fromhex(value.replace(":", "")), lambda data: data.hex(":")),
-    "ip": (address.pack, address.unpack),
-    "vlan": (
-        lambda value: _VLAN.pack(value["flags"], value["vid"]),
-        lambda data: dict(zip(("flags", "vid"), _VLAN.unpack(data), strict=True)),
-    ),
+
+class Scalar:
+    """How a value becomes bytes and is read from them."""
+
+    def encode(self, value: Any) -> bytes:
+        return bytes(value)
+
+    def decode(self, data: bytes) -> Any:
+        return data
+
+
+class Number(Scalar):
+    def __init__(self, form: str) -> None:
+        self._struct = struct.Struct(form)
+
+    def encode(self, value: Any) -> bytes:
+        return self._struct.pack(value)
+
+    def decode(self, data: bytes) -> Any:
+        return self._struct.unpack(data)[0]
+
+
+class Text(Scalar):
+    def encode(self, value: Any) -> bytes:
+        text: str = value
+        return text.encode("utf-8", "surrogateescape") + b"\0"
+
+    def decode(self, data: bytes) -> Any:
+        return data.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+
+
+class MAC(Scalar):
+    def encode(self, value: Any) -> bytes:
+        text: str = value
+        return bytes.fromhex(text.replace(":", ""))
+
+    def decode(self, data: bytes) -> Any:
+        return data.hex(":")
+
+
+class IPText(Scalar):
+    def encode(self, value: Any) -> bytes:
+        return address.pack(value)
+
+    def decode(self, data: bytes) -> Any:
+        return address.unpack(data)
+
+
+class VLAN(Scalar):
+    def encode(self, value: Any) -> bytes:
+        return _VLAN.pack(value["flags"], value["vid"])
+
+    def decode(self, data: bytes) -> Any:
+        return dict(zip(("flags", "vid"), _VLAN.unpack(data), strict=True))
+
+
+SCALARS: dict[str, Scalar] = {
+    "u8": Number("=B"),
+    "u32": Number("=I"),
+    "i32": Number("=i"),
+    "u64": Number("=Q"),
+    "be16": Number("!H"),
+    "be32": Number("!I"),
+    "bytes": Scalar(),
+    "text": Text(),
+    "mac": MAC(),
+    "ip": IPText(),
+    "vlan": VLAN(),
 }
 
 
@@ -74,7 +128,7 @@ class Body:
         self.fields = fields
 
     def encode(self) -> bytes:
-        front = (self.fields.get(name, 0) for name in self.layout.fields)
+        front = [self.fields.get(name, 0) for name in self.layout.fields]
         return self.layout.struct.pack(*front) + _encode(self.attrs, self.layout.table)
 
 
@@ -84,27 +138,35 @@ class Attributes:
     def __init__(self, table: Table, data: bytes, start: int = 0) -> None:
         self._table = table
         self._data = data
-        self._found: dict[int, list[tuple[int, int]]] = {}  # number: where its values begin and end
-        found, head, end = self._found, _HEAD.unpack_from, len(data)
-        while start <= end - 4:
-            length, number = head(data, start)
-            if not 4 <= length <= end - start:
-                raise _malformed(length)
-            found.setdefault(number & NUMBER, []).append((start + 4, start + length))
-            start += length + 3 & ~3
+        self._start = start
 
     def get(self, name: str) -> Any:
         """The attribute's value, None where there is none: int, str, or for nested ones `Attributes`."""
-        return next(iter(self.every(name)), None)
+        found = self._find(name, 1)
+        return found[0] if found else None
 
     def every(self, name: str) -> list[Any]:
         """The values of all attributes of that name."""
-        number, form = self._table[name]
-        return [self._decode(form, self._data[start:end]) for start, end in self._found.get(number & NUMBER, ())]
+        return self._find(name, len(self._data))
+
+    def _find(self, name: str, most: int) -> list[Any]:
+        """Read anew for each name: few are asked for, and those stand in front."""
+        wanted, form = self._table[name]
+        wanted &= NUMBER
+        data, at, end = self._data, self._start, len(self._data)
+        found: list[Any] = []
+        while at <= end - 4 and len(found) < most:
+            length = data[at + LOW] | data[at + HIGH] << 8
+            if not 4 <= length <= end - at:
+                raise _malformed(length)
+            if (data[at + 2 + LOW] | data[at + 2 + HIGH] << 8) & NUMBER == wanted:
+                found.append(self._decode(form, data[at + 4 : at + length]))
+            at += length + 3 & ~3
+        return found
 
     def _decode(self, form: Any, data: bytes) -> Any:
         if isinstance(form, str):
-            return SCALARS[form][1](data)
+            return SCALARS[form].decode(data)
         if isinstance(form, Nested):
             return Attributes(form.table, data)
         if isinstance(form, ByKind):
@@ -119,20 +181,24 @@ class Reply(Attributes):
     """A message that was received."""
 
     def __init__(self, layout: Layout, data: bytes, offset: int = 0) -> None:
-        self._fields = dict(zip(layout.fields, layout.struct.unpack_from(data, offset), strict=True))
+        self._places = layout.places
+        self._front: tuple[int, ...] = layout.struct.unpack_from(data, offset)
         super().__init__(layout.table, data, offset + layout.struct.size)
 
     def __getitem__(self, field: str) -> int:
-        value: int = self._fields[field]
-        return value
+        return self._front[self._places[field]]
 
 
 def _encode(attrs: Attrs, table: Table) -> bytes:
     parts = []
     for name, value in attrs:
         number, form = table[name]
-        data = SCALARS[form][0](value) if isinstance(form, str) else _encode_nested(form, value, attrs)
-        parts.append(_HEAD.pack(len(data) + 4, number) + data + bytes(-len(data) & 3))
+        data = SCALARS[form].encode(value) if isinstance(form, str) else _encode_nested(form, value, attrs)
+        size = len(data)
+        parts.append(_HEAD.pack(size + 4, number))
+        parts.append(data)
+        if size & 3:
+            parts.append(_PADDING[size & 3 :])
     return b"".join(parts)
 
 
@@ -160,7 +226,3 @@ def _hops(data: bytes) -> Any:
 
 def _malformed(length: int) -> ValueError:
     return ValueError(f"a netlink attribute of {length} bytes cannot stand there")
-
-
-def _text(data: bytes) -> str:
-    return data.partition(b"\0")[0].decode("utf-8", "surrogateescape")

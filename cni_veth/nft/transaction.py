@@ -12,7 +12,17 @@ import struct
 
 from cni.errors import KernelRefused, TryAgainLater
 from cni_veth import aside
-from cni_veth.netlink import KERNEL, LONGEST, NLM_F_ACK, NLMSG_ERROR, Answer, Message, Socket, settle
+from cni_veth.netlink import (
+    KERNEL,
+    LONGEST,
+    NETLINK_CAP_ACK,
+    NLM_F_ACK,
+    NLMSG_ERROR,
+    Answer,
+    Message,
+    Socket,
+    settle,
+)
 from cni_veth.nft.attributes import BATCH_LAYOUT
 from cni_veth.wire import Body
 
@@ -30,6 +40,7 @@ class Netfilter(Socket):
 
     def __init__(self) -> None:
         super().__init__(protocol=NETLINK_NETFILTER)
+        self._set(NETLINK_CAP_ACK)  # a refusal brings its request back, and all have to fit into the buffer
 
     def commit(self, messages: list[Message]) -> list[Answer]:
         """Send them as one transaction. It was done if no answer has an errno; else nothing was.

@@ -81,7 +81,7 @@ def test_a_del_is_finished_though_its_caller_is_signalled(own: Server, number: s
         assert process.returncode == (0 if number == signal.SIGTERM else -9)
 
 
-@pytest.mark.parametrize("syscall", ["sendto", "recvfrom", "write", "setns", "renameat", "flock", "rt_sigaction"])
+@pytest.mark.parametrize("syscall", ["sendto", "recvfrom", "write", "setns", "renameat", "flock", "fcntl"])
 def test_a_worker_killed_at_any_point_of_an_add(built: None, syscall: str) -> None:
     """The caller gets its result all the same, from the standalone, once what was half done is undone."""
     with Server.running("--workers", "1") as server, Node(server.socket) as node:

@@ -75,6 +75,13 @@ def test_gratuitous_arp_and_unsolicited_na_arrive_at(node: Node, plugin: Plugin,
                 return
 
 
+def test_a_pod_without_ipv6_advertises_none(node: Node, pod: Pod, plugin: Plugin) -> None:
+    """Its link-local address is nobody's neighbour, and every pod of the bridge would have to hear of it."""
+    plugin.add(node.network(SUBNETS[0], isGateway=True), pod).succeeded()
+    assert pod.sysctl("net/ipv4/conf/eth0/arp_notify") == "1"
+    assert pod.sysctl("net/ipv6/conf/eth0/ndisc_notify") == "0"
+
+
 @pytest.mark.parametrize("subnet", SUBNETS)
 def test_a_neighbour_that_knew_the_ip_s_last_owner_reaches_the_new_one(node: Node, plugin: Plugin, subnet: str) -> None:
     """An IP is used again: whoever has the dead pod's MAC in its cache must not send there."""

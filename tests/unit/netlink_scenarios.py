@@ -99,7 +99,7 @@ class Replay:
         assert self._next("sent").hex() == data.hex(), "meant so? then record it anew, see above"
         return len(data)
 
-    def recvfrom(self, size: int) -> tuple[bytes, tuple[int, int]]:
+    def recvfrom(self, size: int, flags: int) -> tuple[bytes, tuple[int, int]]:
         return self._next("received"), (0, 0)
 
     @property

@@ -15,6 +15,7 @@ from cni_veth.wire import ADDRESS, LINK, ROUTE, Attributes, Layout, Reply
 MESSAGES = {LINK: ifinfmsg, ADDRESS: ifaddrmsg, ROUTE: rtmsg}
 FIELDS = {"type": "ifi_type"}  # of ifinfomsg; the others are called as ours
 AF_BRIDGE = 7
+UNSPEC = ("IFLA_AF_SPEC of AF_UNSPEC",)  # is only written, which pyroute2 cannot: it reads the kernel's own structure
 HEADER = 16  # of netlink, which both leave to others
 
 
@@ -48,8 +49,9 @@ def everything(found: Attributes, table: Table) -> list[Any]:
 
 
 def _known(layout: Layout, family: int) -> Table:
-    """IFLA_AF_SPEC is in our table what it is of AF_BRIDGE; nobody asks for another's."""
-    return {name: entry for name, entry in layout.table.items() if name != "IFLA_AF_SPEC" or family == AF_BRIDGE}
+    """IFLA_AF_SPEC is read as what it is of AF_BRIDGE; nobody asks for another's."""
+    unread = UNSPEC if family == AF_BRIDGE else ("IFLA_AF_SPEC", *UNSPEC)
+    return {name: entry for name, entry in layout.table.items() if name not in unread}
 
 
 def _ours(value: Any, form: Any, beside: Attributes) -> Any:

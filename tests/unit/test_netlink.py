@@ -195,5 +195,5 @@ def test_what_a_process_sends_is_no_answer_of_the_kernels(monkeypatch: pytest.Mo
     kernel, replay = kernel_of(RECORDED["look_up"], monkeypatch)
     answers = [(bytes(16), (4711, 0)), (HEADER.pack(16, links.RTM_NEWLINK, 0, 1, 0), (4711, 0))]
     genuine = replay.recvfrom
-    monkeypatch.setattr(replay, "recvfrom", lambda size: answers.pop() if answers else genuine(size))
+    monkeypatch.setattr(replay, "recvfrom", lambda *wanted: answers.pop() if answers else genuine(*wanted))
     assert [answer.errno for answer in look_up(kernel)] == [0, 0, errno.ENODEV]

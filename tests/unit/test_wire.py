@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from cni_veth import addresses, links, netlink, routes
 from cni_veth.attributes import ByKind, Nested, NextHops, Peer, Table
+from cni_veth.pod import ANNOUNCES
 from cni_veth.wire import ADDRESS, LINK, ROUTE, Body, Layout, Reply
 from tests.unit import pyroute2_codec
 from tests.unit.netlink_scenarios import DATA, SCENARIOS
@@ -37,6 +39,8 @@ def family_of(layout: Layout, attrs: list[Any]) -> int:
 def entries(table: Table) -> Iterator[tuple[str, list[Any]]]:
     """Every entry of a table and of those inside: its path, and attributes that hold this one."""
     for name, (_, form) in table.items():
+        if name in pyroute2_codec.UNSPEC:
+            continue
         if isinstance(form, str):
             yield name, [(name, EXAMPLES[form])]
         elif isinstance(form, Nested):
@@ -111,7 +115,7 @@ SCALARS: dict[str, st.SearchStrategy[Any]] = {
 def several(draw: st.DrawFn, table: Table, family: int, without: tuple[str, ...] = ()) -> list[Any]:
     """Any attributes of a table, in any order, some of them twice."""
     found: list[Any] = []
-    for name in draw(st.lists(st.sampled_from(sorted(table.keys() - set(without))), max_size=5)):
+    for name in draw(st.lists(st.sampled_from(sorted(table.keys() - {*without, *pyroute2_codec.UNSPEC})), max_size=5)):
         form = table[name][1]
         if isinstance(form, ByKind):
             kind = draw(st.sampled_from(sorted(form.tables)))
@@ -215,6 +219,12 @@ def test_a_name_that_is_no_utf8_is_kept_to_the_byte() -> None:
     body = Body(LINK, [("IFLA_IFNAME", name)]).encode()
     assert body == pyroute2_codec.encoded(LINK, [("IFLA_IFNAME", b"\xffeth")], {})
     assert Reply(LINK, body).get("IFLA_IFNAME") == name
+
+
+def test_a_family_s_own_settings_are_nested_in_the_link_s() -> None:
+    """linux/if_link.h: IFLA_AF_SPEC (26), AF_INET (2), IFLA_INET_CONF (1), IPV4_DEVCONF_ARP_NOTIFY (22)."""
+    headers = [struct.pack("=HH", *header) for header in ((20, 26), (16, 2), (12, 1), (8, 22))]
+    assert Body(LINK, [ANNOUNCES]).encode()[LINK.struct.size :] == b"".join(headers) + struct.pack("=I", 1)
 
 
 def test_an_ip_is_written_as_go_writes_it() -> None:
