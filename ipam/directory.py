@@ -11,12 +11,11 @@ import errno
 import os
 import time
 
-from ipam import facts, lock
+from ipam import facts, lease, lock
 from ipam.facts import Facts
 
 UNFINISHED = ".cni-ipam.unfinished"
 CLOCK_LAG = 1 << 26  # ns; what the kernel writes into an mtime is up to one tick of 10 ms old
-LONGEST = 4096  # bytes read of a file; libcni's cache file name alone keeps an owner below 255
 
 
 class Directory:
@@ -64,20 +63,12 @@ class Directory:
         except FileNotFoundError:
             return b""
         try:
-            return os.read(fd, LONGEST).strip()
+            return os.read(fd, lease.LONGEST).strip()
         finally:
             os.close(fd)
 
-    def inspect(self, name: str) -> tuple[bytes, Facts | None]:
-        """Content and facts of a file; b"" where there is no such file."""
-        try:
-            fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._fd)
-        except FileNotFoundError:
-            return b"", None
-        try:
-            return os.read(fd, LONGEST).strip(), facts.read(fd)
-        finally:
-            os.close(fd)
+    def inspect(self, name: str) -> lease.Record:
+        return lease.read(name, self._fd)
 
     def describe_anew(self, name: str, known: Facts) -> None:
         """Give a file that has facts others, or, where that cannot be, none."""

@@ -17,11 +17,11 @@ from __future__ import annotations
 
 import os
 
-from cni.errors import AddressUnavailable, IOFailure
+from cni.errors import AddressUnavailable
 from ipam import directory, lock
 from ipam.cooldown import Cooldown
 from ipam.facts import Facts
-from ipam.failure import failure
+from ipam.failure import failure, report
 from ipam.index import Index
 from ipam.lease import RESERVED, Owner, Record, is_ip, legacy_content, owner_content
 from ipam.lookup import Lookup
@@ -89,30 +89,19 @@ class Store:
     def leases(self) -> dict[IP, bytes]:
         """Every IP that is taken, with the content of its file. Raises IOFailure (5)."""
         found, errors = self._lookup.survey()
-        self.report("read", errors)
+        report("read", self.path, errors)
         return {parse_ip(name): content for name, content in found.items() if content}
 
     def leases_of(self, owner: Owner) -> list[IP]:
         """The IPs that the owner, or its container id alone, has. Raises IOFailure (5)."""
         found, errors = self._lookup.find((owner_content(owner), legacy_content(owner)))
-        self.report("read", errors)
+        report("read", self.path, errors)
         return [parse_ip(name) for name in found]
-
-    def records(self) -> dict[IP, Record]:
-        """Every IP that is taken, with all that is known of its lease. Raises IOFailure (5)."""
-        found, errors = self.legible()
-        self.report("read", errors)
-        return found
-
-    def legible(self) -> tuple[dict[IP, Record], list[str]]:
-        """As `records`, of what can be read, and for `report` what is wrong with the rest."""
-        found, errors = self._lookup.survey()
-        return {parse_ip(name): self.record(name) for name, content in found.items() if content}, errors
 
     def record(self, name: str) -> Record:
         """What is known of the lease of that name. Raises IOFailure (5)."""
         try:
-            return Record(*self._directory.inspect(name))
+            return self._directory.inspect(name)
         except OSError as error:
             raise failure("read", self._file(name), error) from None
 
@@ -202,8 +191,8 @@ class Store:
         return True
 
     def remove_same(self, records: dict[IP, Record]) -> list[IP]:
-        """Remove those leases that are still what they were, facts and all; these. Errors as in `release`."""
-        same = [ip for ip, record in records.items() if record.content and record.is_same(self.record(ip_text(ip)))]
+        """Remove what is still what it was, facts and all, be it only in the index; these. Errors as in `release`."""
+        same = [ip for ip, record in records.items() if record.is_same(self.record(ip_text(ip)))]
         self._remove({ip_text(ip): records[ip].content for ip in same}, [])
         return same
 
@@ -256,12 +245,7 @@ class Store:
                 errors.append(failure("remove", self._file(name), error).msg)
                 continue
             self._lookup.discard(content, name)
-        self.report("release", errors)
-
-    def report(self, what: str, errors: list[str]) -> None:
-        """Raises IOFailure (5) if there are errors."""
-        if errors:
-            raise IOFailure(f"cannot {what} {len(errors)} leases in {self.path}: {errors[0]}", "\n".join(errors))
+        report("release", self.path, errors)
 
     def _file(self, name: str) -> str:
         return os.path.join(self.path, name)
