@@ -80,10 +80,12 @@ class Directory:
             os.close(fd)
 
     def is_in_use(self, name: str) -> bool:
-        """Whether there is something else than a file without content."""
+        """Whether there is something else than a file without content; what cannot be read is somebody's."""
         try:
             return self.read(name) != b""
-        except IsADirectoryError:
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):  # says nothing of the file
+                raise
             return True
 
     def create(self, name: str, content: bytes, known: Facts | None = None, *, is_durable: bool = False) -> bool:

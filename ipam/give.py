@@ -11,10 +11,6 @@ from ipam.lease import Owner
 from ipam.ranges import IP
 from ipam.store import Store
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from ipam.taken import Taken
-
 
 def reserve(store: Store, conf: IPAMConf, owner: Owner, known: Facts) -> list[IP]:
     """The IPs, one of each set. Where a set has none, those of the sets before it, and nothing is reserved.
@@ -37,10 +33,9 @@ def reserve(store: Store, conf: IPAMConf, owner: Owner, known: Facts) -> list[IP
 
 
 def _all_or_none(store: Store, conf: IPAMConf, owner: Owner, known: Facts, recalled: list[IP]) -> list[IP]:
-    taken = store.taken()
     given: list[IP] = []
     for number in range(len(conf.sets)):
-        ip = _one(store, conf, taken, number, owner, known, recalled)
+        ip = _one(store, conf, number, owner, known, recalled)
         if ip is None:
             store.take_back()
             break
@@ -48,9 +43,7 @@ def _all_or_none(store: Store, conf: IPAMConf, owner: Owner, known: Facts, recal
     return given
 
 
-def _one(
-    store: Store, conf: IPAMConf, taken: Taken, set_index: int, owner: Owner, known: Facts, recalled: list[IP]
-) -> IP | None:
+def _one(store: Store, conf: IPAMConf, set_index: int, owner: Owner, known: Facts, recalled: list[IP]) -> IP | None:
     """The requested one, one that the owner had last, one that is free and does not cool, one that cools."""
     ranges, wanted = conf.sets[set_index], conf.requested[set_index]
     if wanted is not None:
@@ -59,11 +52,8 @@ def _one(
         if allocate.is_given(ranges, ip) and store.reserve(ip, owner, set_index, known):
             return ip
     last = store.last_reserved(set_index)
-    for spares_cooling in (True, False):
-        taken.spares_cooling, taken.has_spared = spares_cooling, False
-        found = allocate.next_free(ranges, taken, last, taken.first_left)
-        if found is not None and store.reserve(found, owner, set_index, known):
-            return found
-        if not taken.has_spared:
-            break
+    for skip in (store.first_cold, store.first_left):
+        for ip in allocate.in_turn(ranges, last, skip):
+            if store.reserve(ip, owner, set_index, known):
+                return ip
     return None

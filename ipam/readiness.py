@@ -32,8 +32,7 @@ def exhausted(path: str, conf: IPAMConf, cooling: list[IP]) -> tuple[list[str], 
 
 def has_free_names(store: Store, sets: list[list[Range]]) -> bool:
     """Every set, without a look into the leases; False may be an error."""
-    taken = store.taken()
     return all(
-        allocate.next_free(ranges, taken, store.last_reserved(number), taken.first_left) is not None
+        any(not store.is_taken(ip) for ip in allocate.in_turn(ranges, store.last_reserved(number), store.first_left))
         for number, ranges in enumerate(sets)
     )

@@ -18,15 +18,14 @@ from __future__ import annotations
 import os
 
 from cni.errors import AddressUnavailable
-from ipam import directory, lock
+from ipam import blocks, directory, lock
 from ipam.cooldown import Cooldown
 from ipam.facts import Facts
 from ipam.failure import failure, report
 from ipam.index import Index
-from ipam.lease import RESERVED, Owner, Record, is_ip, legacy_content, owner_content
+from ipam.lease import RESERVED, Owner, Record, legacy_content, owner_content
 from ipam.lookup import Lookup
 from ipam.ranges import IP, ip_text, parse_ip
-from ipam.taken import Taken
 
 
 class Store:
@@ -36,7 +35,7 @@ class Store:
     beside it there is room for others.
     """
 
-    __slots__ = ("_cooldown", "_directory", "_lookup", "_made", "_warm", "hints", "path")
+    __slots__ = ("_cooldown", "_directory", "_lookup", "_made", "hints", "path")
 
     def __init__(self, path: str, indexes: str, wait: float, cooldown: int = 0) -> None:
         """Raises OSError, TryAgainLater (11)."""
@@ -46,7 +45,6 @@ class Store:
         self._lookup = Lookup(self._directory, Index(self.hints, self._directory.mtime))
         self._cooldown = Cooldown(f"{self.hints}.cool", cooldown)
         self._made: dict[str, bytes] = {}  # name -> content
-        self._warm: set[str] = set()  # of these, what cooled until then
 
     @classmethod
     def make(cls, data_dir: str, network: str, indexes: str, wait: float = lock.WAIT, cooldown: int = 0) -> Store:
@@ -106,12 +104,24 @@ class Store:
             raise failure("read", self._file(name), error) from None
 
     def cooling(self) -> list[IP]:
-        """The IPs that were released a moment ago."""
-        return [parse_ip(name) for name in self._cooldown.names() if is_ip(name)]
+        """The IPs that were released a moment ago, whoever has them now."""
+        return [parse_ip(name) for name in self._cooldown.names()]
 
-    def taken(self) -> Taken:
-        """The IPs that cannot be given, in doubt too many of them; asking it raises IOFailure (5)."""
-        return Taken(self._cannot_be_made, self._lookup.used, self._cooldown.holds)
+    def is_taken(self, ip: IP) -> bool:
+        """Whether it cannot be given, by its file. Raises IOFailure (5)."""
+        name = ip_text(ip)
+        try:
+            return self._directory.is_in_use(name)
+        except OSError as error:
+            raise failure("read", self._file(name), error) from None
+
+    def first_left(self, ip: IP, end: int) -> int:
+        """The first number from the IP's on that seems to be free, or one beyond `end`. Raises IOFailure (5)."""
+        return blocks.next_clear(self._lookup.used, ip, end)
+
+    def first_cold(self, ip: IP, end: int) -> int:
+        """As `first_left`, and that does not cool."""
+        return blocks.next_clear(self._used_or_cooling, ip, end)
 
     def content(self, ip: IP) -> bytes:
         """What stands in the IP's file; b"" where it is free. Raises IOFailure (5)."""
@@ -158,7 +168,6 @@ class Store:
         was found and of no failure, the index may not know all that was done.
         """
         undone = self._directory.undo()
-        self._cooldown.begin(name for name in undone if name in self._warm)
         for name in undone:
             if name in self._made:
                 self._lookup.discard(self._made[name], name)
@@ -224,17 +233,13 @@ class Store:
                 return False
         except OSError as error:
             raise failure("write", self._file(name), error) from None
-        if self._cooldown.end(name):
-            self._warm.add(name)
         self._made[name] = content
         self._lookup.add(content, name)
         return True
 
-    def _cannot_be_made(self, name: str) -> bool:
-        try:
-            return self._directory.is_in_use(name)
-        except OSError:
-            return True  # what cannot be read is somebody's
+    def _used_or_cooling(self, family: int, block: int) -> int:
+        used = self._lookup.used(family, block)
+        return used if used == blocks.FULL else used | self._cooldown.bits(family, block)
 
     def _remove(self, leases: dict[str, bytes], errors: list[str]) -> None:
         self._cooldown.begin([name for name, content in leases.items() if content])

@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,13 @@ def network(tmp_path: Path) -> Path:
 def test_a_full_disk_leaves_no_lease_and_names_the_remedy(
     store: Store, network: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    monkeypatch.setattr(os, call, fail_with(errno.ENOSPC))
+    real = getattr(os, call)
+
+    def full(*arguments: Any, **at: Any) -> Any:
+        is_look = call == "open" and not arguments[1] & os.O_CREAT
+        return real(*arguments, **at) if is_look else fail_with(errno.ENOSPC)()
+
+    monkeypatch.setattr(os, call, full)
     with pytest.raises(IOFailure, match=f"cannot write {network}/10.1.0.5: No space left on device") as caught:
         store.reserve(IP, POD, 0)
     monkeypatch.undo()

@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from cni.errors import AddressUnavailable, CheckFailed
 from ipam import facts, plugin
+from ipam.cooldown import Cooldown
 from tests.unit import ipam_call
 from tests.unit.ipam_world import HostLocal, World
 
@@ -88,7 +89,9 @@ class Model(RuleBasedStateMachine):
     def cooling(self) -> set[str]:
         if not self.conf.get("cooldown", 30):
             return set()
-        return {path.name for path in (self.directory / "run").glob("ipam/*.cool/*")}
+        return {
+            name for path in (self.directory / "run").glob("ipam/*.cool") for name in Cooldown(str(path), 1).names()
+        }
 
     # What happens
 
