@@ -37,7 +37,7 @@ def _all_or_none(store: Store, conf: IPAMConf, owner: Owner, known: Facts, recal
     for number in range(len(conf.sets)):
         ip = _one(store, conf, number, owner, known, recalled)
         if ip is None:
-            store.take_back()
+            store.take_back(store.made)
             break
         given.append(ip)
     return given

@@ -49,16 +49,17 @@ def add(
     result = Result(routes=conf.routes, dns=resolv_conf.read(conf.resolv_conf) if conf.resolv_conf else DNS())
     known = facts.of(request)
     for _ in range(TRIES):
-        with _made(request, conf) as store:
-            try:
+        store = _made(request, conf)
+        try:
+            with store:
                 ips, is_new = _leases(store, conf, request, known)
-                if len(ips) == len(conf.sets):
-                    result.ips = _ip_configs(conf, ips)
-                    (deliver if is_new else deliver_found or deliver)(result)
-                    return result
-            except BaseException:
-                store.take_back()
-                raise
+            if len(ips) == len(conf.sets):
+                result.ips = _ip_configs(conf, ips)
+                (deliver if is_new else deliver_found or deliver)(result)  # unlocked: a caller may take its time
+                return result
+        except BaseException:
+            _take_back(store, request)
+            raise
         reclaim.make_room(store.path, conf, len(ips), lambda: _found(request))
     raise TryAgainLater(f"range {len(ips)} of {store.path} was full {TRIES} times: others took what became free")
 
@@ -161,6 +162,17 @@ def _leases(store: Store, conf: IPAMConf, request: Request, known: Facts) -> tup
     if not owned:
         request.caller.begin()
     return give.reserve(store, conf, request.owner, known), True
+
+
+def _take_back(store: Store, request: Request) -> None:
+    """What an ADD has made in a store that it left."""
+    try:
+        again = _found(request) if store.made else None
+        if again is not None:
+            with again:
+                again.take_back(store.made)
+    except CNIError:
+        pass  # the error that led here is the one to tell; DEL will remove the rest
 
 
 def _intact(store: Store, owned: list[IP], conf: IPAMConf, owner: Owner) -> list[IP]:

@@ -27,14 +27,14 @@ from ipam.ranges import IP, ip_text
 
 
 class Store(Leases):
-    """What changes them; leaving its `with` block unlocks it."""
+    """What changes them. Leaving its `with` block unlocks it; by an error, all that was made in it is undone."""
 
-    __slots__ = ("_made",)
+    __slots__ = ()
 
-    def __init__(self, path: str, indexes: str, wait: float, cooldown: int = 0) -> None:
-        """Raises OSError, TryAgainLater (11)."""
-        super().__init__(path, indexes, wait, cooldown)
-        self._made: dict[str, bytes] = {}  # name -> content
+    @property
+    def made(self) -> dict[str, directory.Made]:
+        """By `reserve` and `write`, for `take_back`."""
+        return self._directory.made
 
     @classmethod
     def make(cls, data_dir: str, network: str, indexes: str, wait: float = lock.WAIT, cooldown: int = 0) -> Store:
@@ -67,6 +67,8 @@ class Store(Leases):
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
+            if kind is not None:
+                self.take_back(self.made)
             # otherwise it is not known what has changed, and the next one builds the index anew
             if kind is None or issubclass(kind, AddressUnavailable):
                 self._lookup.settle()
@@ -97,16 +99,11 @@ class Store(Leases):
         except OSError as error:
             raise failure("write", self._file(name), error) from None
 
-    def take_back(self) -> None:
-        """Undo every `reserve` and `write` since the store was opened; a lease from before stays, whosever it is.
-
-        The error that led here must leave the `with` block: but after AddressUnavailable, the one that comes of what
-        was found and of no failure, the index may not know all that was done.
-        """
-        undone = self._directory.undo()
-        for name in undone:
-            if name in self._made:
-                self._lookup.discard(self._made[name], name)
+    def take_back(self, made: dict[str, directory.Made]) -> None:
+        """Undo this, be it of a store that was left; a lease that is not that one any more stays, whosever it is."""
+        for name, content in self._directory.undo(made).items():
+            self._lookup.discard(content, name)
+        made.clear()
 
     def release(self, owner: Owner) -> None:
         """Remove every lease of the owner; where there is none, those that name the container id alone.
@@ -161,7 +158,6 @@ class Store(Leases):
                 return False
         except OSError as error:
             raise failure("write", self._file(name), error) from None
-        self._made[name] = content
         self._lookup.add(content, name)
         return True
 

@@ -36,7 +36,7 @@ def change(node: Node, *ips: str, **changed: Any) -> None:
             assert found is not None
             for name, value in changed.items():
                 setattr(found, name, value)
-            assert facts.write(lease.fileno(), found)
+            assert facts.write(lease.fileno(), found, int(os.fstat(lease.fileno()).st_mtime))
 
 
 def address(result: dict[str, Any]) -> str:

@@ -112,8 +112,9 @@ def age(path: Path) -> None:
         known = facts.read(file.fileno())
         if known is not None:
             known.boot = EARLIER
-            os.utime(path, (facts.booted() - 60, facts.booted() - 60))
-            assert facts.write(file.fileno(), known)
+            seconds = int(facts.booted()) - 60
+            os.utime(path, (seconds, seconds))
+            assert facts.write(file.fileno(), known, seconds)
 
 
 def fresh(stage: Stage) -> Verb:

@@ -46,7 +46,7 @@ def test_a_full_disk_leaves_no_lease_and_names_the_remedy(
         store.reserve(IP, POD, 0)
     monkeypatch.undo()
     assert "df -i" in caught.value.details
-    store.take_back()
+    store.take_back(store.made)
     assert store.leases() == {}
 
 
@@ -64,7 +64,7 @@ def test_a_lease_whose_hint_cannot_be_written_is_taken_back(
     monkeypatch.setattr(os, "ftruncate", fail_with(errno.EDQUOT))
     with pytest.raises(IOFailure, match=f"cannot write {network}/last_reserved_ip.0: Disk quota exceeded"):
         store.reserve(IP, POD, 0)
-    store.take_back()
+    store.take_back(store.made)
     assert store.leases() == {}
 
 
@@ -74,7 +74,7 @@ def test_take_back_spares_what_was_there_before(tmp_path: Path, network: Path) -
     with reopen(network) as store:
         assert not store.reserve(IP, POD, 0)
         assert store.reserve((4, IP[1] + 1), POD, 0)
-        store.take_back()
+        store.take_back(store.made)
         assert store.leases() == {IP: b"c1\r\neth0"}
 
 
@@ -89,7 +89,7 @@ def test_a_lease_named_just_before_a_signal_is_taken_back(store: Store, monkeypa
     with pytest.raises(TryAgainLater):
         store.reserve(IP, POD, 0)
     assert store.content(IP) == b"c1\r\neth0"
-    store.take_back()
+    store.take_back(store.made)
     assert store.content(IP) == b""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from cni.errors import AddressUnavailable, IOFailure, PluginNotAvailable, TryAgainLater
 from ipam import liveness, lock, plugin, reclaim, snapshot
 from tests.unit.ipam_call import Conf, add, delete, gc, ipam_request, leases, single, status
-from tests.unit.ipam_disk import reopen
+from tests.unit.ipam_disk import drift, is_locked
 from tests.unit.ipam_pods import Reboot, dead, live
 
 
@@ -31,15 +30,6 @@ class Overtaken:
         self._patch.setattr(liveness, "dead", self._look)
         self._act()
         return found
-
-
-def is_locked(network: Path) -> bool:
-    with (network / "lock").open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        return False
 
 
 @pytest.mark.parametrize("verb", ["ADD", "ADD of a requested IP", "GC", "STATUS"])
@@ -159,8 +149,7 @@ def test_one_add_removes_no_more_than_the_next_ones_need(of_the_dead: Conf, netw
         add(of_the_dead, f"d{number}")
     assert len(leases(network)) == 125
     assert add(of_the_dead, f"d{reclaim.MOST + 1}") == [f"10.1.2.{reclaim.MOST + 2}/25"]
-    with reopen(network) as store:
-        assert store.drift() == []
+    assert drift(network) == []
 
 
 def test_a_lease_that_cannot_be_read_hinders_no_dead_one(small: Conf, network: Path) -> None:
@@ -197,5 +186,4 @@ def test_in_the_second_of_two_sets_it_gives_the_first_ones_ip_back(ipam: Conf, n
     assert caught.value.details.startswith(f"1 used, 0 free in {network}; ")
     assert leases(network) == {"10.1.2.2": "c1\r\neth0", "10.2.2.2": "c1\r\neth0"}
     gc(conf, ("c1", "eth0"))
-    with reopen(network) as store:
-        assert store.drift() == []
+    assert drift(network) == []
