@@ -74,7 +74,7 @@ class Cooldown:
                 for group in groups:
                     end, _, bits = group.partition(":")
                     if int(end) > now:
-                        ends[int(end)] = int(bits, 16)
+                        ends[int(end)] = int(bits, 16) & blocks.FULL
         except (OSError, ValueError):
             return {}
         return ends

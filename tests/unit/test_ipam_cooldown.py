@@ -120,7 +120,16 @@ def test_its_entries_leave_the_index_current(ipam: Conf, network: Path, tmp_path
 
 @pytest.mark.parametrize(
     "target",
-    [f"{NOW + 5} {NOW + 35}:f", "", "junk", "-1", "1 2 3", f"{NOW} {NOW + 30}", f"{NOW} {NOW + 30}:", f"{NOW} :f"],
+    [
+        f"{NOW + 5} {NOW + 35}:f",
+        "",
+        "junk",
+        "-1",
+        "1 2 3",
+        f"{NOW} {NOW + 30}",
+        f"{NOW} {NOW + 30}:",
+        f"{NOW} :f",
+    ],
 )
 def test_an_entry_that_cannot_be_does_not_cool(tmp_path: Path, clock: Clock, target: str) -> None:
     """The clock was set back, or somebody else wrote it, or an older version, which had one for each IP."""
@@ -130,6 +139,11 @@ def test_an_entry_that_cannot_be_does_not_cool(tmp_path: Path, clock: Clock, tar
     assert cooldown.names() == []
     cooldown.begin(["10.1.2.3"])
     assert cooldown.names() == ["10.1.2.3"]
+
+
+def test_bits_that_cannot_be_name_no_more_than_the_block(tmp_path: Path, clock: Clock) -> None:
+    (tmp_path / "10.1.2.0").symlink_to(f"{NOW} {NOW + 30}:-1")
+    assert len(Cooldown(str(tmp_path), 30).names()) == 256
 
 
 def test_old_entries_are_pruned_and_young_ones_stay(tmp_path: Path, clock: Clock) -> None:

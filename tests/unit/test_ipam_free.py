@@ -95,7 +95,7 @@ def test_a_crowded_range_is_not_listed(crowded: Conf, network: Path, monkeypatch
     assert listings.since() == 0
 
 
-@pytest.mark.parametrize("text", ["", "0", "1ff", "no number", "f" * 64])
+@pytest.mark.parametrize("text", ["", "0", "1ff", "no number", "f" * 64, "-1"])
 def test_bits_are_never_believed_against_the_files(crowded: Conf, network: Path, text: str) -> None:
     """Too few, too many or none: the only free IP is found."""
     status(crowded)
