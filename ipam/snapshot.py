@@ -9,7 +9,7 @@ import os
 
 from ipam import lease
 from ipam.failure import failure
-from ipam.lease import Record
+from ipam.lease import Record, is_ip
 from ipam.ranges import IP, ip_text, parse_ip
 
 TYPE_CHECKING = False
@@ -33,7 +33,7 @@ def take(path: str, ips: Iterable[IP] | None = None) -> tuple[dict[IP, Record], 
     except OSError as error:
         raise failure("open the store", path, error) from None
     try:
-        for ip in _listed(fd) if ips is None else ips:
+        for ip in map(parse_ip, filter(is_ip, os.listdir(fd))) if ips is None else ips:
             name = ip_text(ip)
             try:
                 found[ip] = lease.read(name, fd)
@@ -46,14 +46,3 @@ def take(path: str, ips: Iterable[IP] | None = None) -> tuple[dict[IP, Record], 
     finally:
         os.close(fd)
     return found, errors
-
-
-def _listed(fd: int) -> Iterable[IP]:
-    """Of the files that are named as the plugins name them."""
-    for name in os.listdir(fd):
-        try:
-            ip = parse_ip(name)
-        except ValueError:
-            continue
-        if ip_text(ip) == name:
-            yield ip

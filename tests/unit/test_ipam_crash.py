@@ -78,6 +78,17 @@ def test_take_back_spares_what_was_there_before(tmp_path: Path, network: Path) -
         assert store.leases() == {IP: b"c1\r\neth0"}
 
 
+def test_leaving_by_an_error_undoes_all_that_was_made(tmp_path: Path, network: Path) -> None:
+    with make(tmp_path) as store:
+        store.reserve(IP, POD, 0)
+    with pytest.raises(KeyError), reopen(network) as store:
+        store.reserve((4, IP[1] + 1), POD, 0)
+        store.write((4, IP[1] + 2), b"c9")
+        raise KeyError
+    with reopen(network) as store:
+        assert store.leases() == {IP: b"c1\r\neth0"}
+
+
 def test_a_lease_named_just_before_a_signal_is_taken_back(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     rename = os.rename
 
