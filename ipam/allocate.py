@@ -44,8 +44,13 @@ def assign(sets: list[list[Range]], requested: list[IP]) -> list[IP | None]:
     return found
 
 
-def next_free(ranges: list[Range], taken: Container[IP], last: IP | None, skip: Skip | None = None) -> IP | None:
-    """The next IP of the set after `last` that is neither taken nor a gateway; None when there is none.
+def next_free(ranges: list[Range], taken: Container[IP], last: IP | None) -> IP | None:
+    """The next IP of the set after `last` that is neither taken nor a gateway; None when there is none."""
+    return next((ip for ip in in_turn(ranges, last) if ip not in taken), None)
+
+
+def in_turn(ranges: list[Range], last: IP | None, skip: Skip | None = None) -> Iterator[IP]:
+    """The IPs of the set but for gateways, from after `last` once around.
 
     `last` outside of all ranges (the configuration changed) counts as none: start at the beginning.
     `skip`: the first number, from an IP's on to an end, that is worth a look; beyond the end where none is.
@@ -56,10 +61,9 @@ def next_free(ranges: list[Range], taken: Container[IP], last: IP | None, skip: 
             if skip is not None and (number := skip((family, number), end)) > end:
                 break
             ip = (family, number)
-            if ip not in gateways and ip not in taken:
-                return ip
+            if ip not in gateways:
+                yield ip
             number += 1
-    return None
 
 
 def is_given(ranges: list[Range], ip: IP) -> bool:

@@ -9,10 +9,11 @@ from ipam.ranges import IP, ip_text, parse_ip
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 SHIFT = 8
 LAST = (1 << SHIFT) - 1
+FULL = (1 << (1 << SHIFT)) - 1
 
 
 def key(family: int, block: int) -> str:
@@ -34,6 +35,15 @@ def of(names: Iterable[str]) -> dict[str, int]:
         block = (family, number >> SHIFT)
         found[block] = found.get(block, 0) | 1 << (number & LAST)
     return {key(*block): bits for block, bits in found.items()}
+
+
+def names(where: str, bits: int) -> Iterator[str]:
+    """Of a block by its key, the IPs whose bit is set."""
+    family, first = parse_ip(where)
+    while bits:
+        last = bits.bit_length() - 1
+        yield ip_text((family, first + last))
+        bits ^= 1 << last
 
 
 def next_clear(bits: Callable[[int, int], int], ip: IP, end: int) -> int:

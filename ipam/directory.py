@@ -11,29 +11,32 @@ import errno
 import os
 import time
 
-from ipam import facts, lock
+from ipam import facts, lease, lock
 from ipam.facts import Facts
 
 UNFINISHED = ".cni-ipam.unfinished"
+SECOND, MICROSECOND = 10**9, 10**3  # ns
 CLOCK_LAG = 1 << 26  # ns; what the kernel writes into an mtime is up to one tick of 10 ms old
-LONGEST = 4096  # bytes read of a file; libcni's cache file name alone keeps an owner below 255
+
+Made = tuple[bytes, int, int]  # content, inode and mtime in ns: no other file of that name ever has all of them
 
 
 class Directory:
     """Open and locked from construction to `close`. Contents come without surrounding white space.
 
     `mtime` is what `stamp` gave, in ns, 0 if something has changed since; `key` tells it from all others of this
-    machine.
+    machine; `made` is what `create` made, by name, for `undo`.
     """
 
-    __slots__ = ("_fd", "_is_unfinished", "_lock", "_made", "is_changed", "key", "mtime", "path")
+    __slots__ = ("_fd", "_is_unfinished", "_lock", "_sizes", "is_changed", "key", "made", "mtime", "path")
 
     def __init__(self, path: str, wait: float) -> None:
         """Raises OSError, TryAgainLater (11)."""
         self.path = path
         self.is_changed = False
+        self.made: dict[str, Made] = {}
         self._is_unfinished = False
-        self._made: dict[str, int] = {}  # name -> inode
+        self._sizes: dict[str, int] = {}  # of the files that were read
         self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             self._lock = lock.acquire(self._fd, path, wait)
@@ -64,35 +67,34 @@ class Directory:
         except FileNotFoundError:
             return b""
         try:
-            return os.read(fd, LONGEST).strip()
+            content = os.read(fd, lease.LONGEST)
+            self._sizes[name] = len(content)
+            return content.strip()
         finally:
             os.close(fd)
 
-    def inspect(self, name: str) -> tuple[bytes, Facts | None]:
-        """Content and facts of a file; b"" where there is no such file."""
-        try:
-            fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._fd)
-        except FileNotFoundError:
-            return b"", None
-        try:
-            return os.read(fd, LONGEST).strip(), facts.read(fd)
-        finally:
-            os.close(fd)
+    def inspect(self, name: str) -> lease.Record:
+        return lease.read(name, self._fd)
 
     def describe_anew(self, name: str, known: Facts) -> None:
-        """Give a file that has facts others, or, where that cannot be, none."""
+        """Give a file that has facts others, or, where that cannot be, none; who made it cannot undo it any more."""
         fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._fd)
         try:
-            if facts.read(fd) is not None and not facts.write(fd, known):
+            has_facts = facts.read(fd) is not None
+            mtime = os.fstat(fd).st_mtime_ns + MICROSECOND
+            _touch(fd, mtime)
+            if has_facts and not facts.write(fd, known, mtime // SECOND):
                 facts.remove(fd)
         finally:
             os.close(fd)
 
     def is_in_use(self, name: str) -> bool:
-        """Whether there is something else than a file without content."""
+        """Whether there is something else than a file without content; what cannot be read is somebody's."""
         try:
             return self.read(name) != b""
-        except IsADirectoryError:
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):  # says nothing of the file
+                raise
             return True
 
     def create(self, name: str, content: bytes, known: Facts | None = None, *, is_durable: bool = False) -> bool:
@@ -102,7 +104,7 @@ class Directory:
         """
         if self.is_in_use(name):
             return False
-        self._made[name] = self._write(content, known, is_durable)  # noted first: a signal may end us after the rename
+        self.made[name] = self._write(content, known, is_durable)  # noted first: a signal may end us after the rename
         os.rename(UNFINISHED, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
         self._is_unfinished = False
         if is_durable:
@@ -115,7 +117,8 @@ class Directory:
         fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600, dir_fd=self._fd)
         try:
             _write_whole(fd, content)
-            os.ftruncate(fd, len(content))
+            if self._sizes.get(name, lease.LONGEST) > len(content):
+                os.ftruncate(fd, len(content))
         finally:
             os.close(fd)
 
@@ -127,14 +130,15 @@ class Directory:
         except FileNotFoundError:
             return
 
-    def undo(self) -> list[str]:
-        """Remove what `create` made since the directory was opened, and nothing else of those names; these."""
-        removed = []
-        for name, inode in self._made.items():
+    def undo(self, made: dict[str, Made]) -> dict[str, bytes]:
+        """Remove what `create` made, be it before this was opened, and nothing else of those names; name -> content."""
+        removed = {}
+        for name, (content, inode, mtime) in made.items():
             try:
-                if os.stat(name, dir_fd=self._fd).st_ino == inode:
+                status = os.stat(name, dir_fd=self._fd)
+                if (status.st_ino, status.st_mtime_ns) == (inode, mtime):
                     self.remove(name)
-                    removed.append(name)
+                    removed[name] = content
             except OSError:
                 continue  # the error that led here is the one to tell; DEL will remove the rest
         return removed
@@ -161,8 +165,8 @@ class Directory:
         finally:
             os.close(parent)
 
-    def _write(self, content: bytes, known: Facts | None = None, is_durable: bool = False) -> int:
-        """The inode of UNFINISHED with that content."""
+    def _write(self, content: bytes, known: Facts | None = None, is_durable: bool = False) -> Made:
+        """UNFINISHED with that content."""
         self.is_changed = self._is_unfinished = True
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
@@ -172,11 +176,14 @@ class Directory:
             fd = os.open(UNFINISHED, flags, 0o600, dir_fd=self._fd)
         try:
             _write_whole(fd, content)
+            mtime = time.time_ns()
+            _touch(fd, mtime)  # the kernel's own time a later file with the same inode may have as well
             if known is not None:
-                facts.write(fd, known)  # a lease without them is one that nobody can prove dead
+                facts.write(fd, known, mtime // SECOND)  # a lease without them is one that nobody can prove dead
             if is_durable:
                 os.fsync(fd)
-            return os.fstat(fd).st_ino
+            status = os.fstat(fd)
+            return content, status.st_ino, status.st_mtime_ns
         finally:
             os.close(fd)
 
@@ -191,6 +198,13 @@ class Directory:
 def _write_whole(fd: int, content: bytes) -> None:
     if os.write(fd, content) != len(content):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _touch(fd: int, mtime: int) -> None:
+    try:
+        os.utime(fd, ns=(mtime, mtime))
+    except OSError:
+        pass  # it keeps the kernel's
 
 
 def make(path: str, mode: int = 0o755) -> None:

@@ -90,10 +90,10 @@ def read(fd: int) -> Facts | None:
         return None
 
 
-def write(fd: int, known: Facts) -> bool:
-    """Give them to an open lease, with its own time; False where the filesystem has none of it."""
+def write(fd: int, known: Facts, seconds: int) -> bool:
+    """Give them to an open lease, whose mtime that is; False where the filesystem has none of it."""
     try:
-        known.time = int(os.fstat(fd).st_mtime)
+        known.time = seconds
         os.setxattr(fd, ATTRIBUTE, encode(known))
     except (OSError, OverflowError):  # a clock before 1970 or after 2106
         return False

@@ -21,3 +21,9 @@ REMEDIES = {
 def failure(what: str, path: str, error: OSError) -> IOFailure:
     """`what` as in "cannot WHAT PATH"."""
     return IOFailure(f"cannot {what} {path}: {error.strerror}", REMEDIES.get(error.errno or 0, ""))
+
+
+def report(what: str, path: str, errors: list[str]) -> None:
+    """Raises IOFailure (5) if there are errors; `what` as in "cannot WHAT so many leases"."""
+    if errors:
+        raise IOFailure(f"cannot {what} {len(errors)} leases in {path}: {errors[0]}", "\n".join(errors))

@@ -115,7 +115,7 @@ class Index:
 
     def _bits(self, where: str) -> int:
         try:
-            return int(self._text(where) or "0", 16)
+            return int(self._text(where) or "0", 16) & blocks.FULL
         except ValueError:
             self.is_current = False
             return 0

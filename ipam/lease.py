@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 from ipam import facts
 from ipam.facts import Facts
 from ipam.ranges import parse_ip
 
 Owner = tuple[str, str]  # (container_id, ifname)
 RESERVED = b"cni-ipam:reserved\r\n"  # begins what a person reserved; no container id has a colon
+LONGEST = 4096  # bytes read of a file; libcni's cache file name alone keeps an owner below 255
 
 
 class Record:
@@ -24,6 +27,18 @@ class Record:
 
     def _attribute(self) -> bytes:
         return facts.encode(self.facts) if self.facts is not None else b""
+
+
+def read(name: str, dir_fd: int) -> Record:
+    """What stands in that file, without surrounding white space. Raises OSError."""
+    try:
+        fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=dir_fd)
+    except FileNotFoundError:
+        return Record(b"", None)
+    try:
+        return Record(os.read(fd, LONGEST).strip(), facts.read(fd))
+    finally:
+        os.close(fd)
 
 
 def owner_content(owner: Owner) -> bytes:

@@ -6,12 +6,16 @@ Locking, layout and order of allocation are those of the reference host-local, i
 
 from __future__ import annotations
 
-from cni.errors import CheckFailed, CNIError, PluginNotAvailable
+import os
+
+from cni.errors import CheckFailed, CNIError, PluginNotAvailable, TryAgainLater
 from cni.request import Request
 from cni.result import DNS, IPConfig, Result
 from cni.stderr import tell
-from ipam import facts, give, index, liveness, overlap, readiness, resolv_conf
+from ipam import facts, give, index, liveness, overlap, readiness, reclaim, resolv_conf, snapshot
 from ipam.conf import IPAMConf, cooldown, data_dir, lock_timeout, parse, reclaims
+from ipam.facts import Facts
+from ipam.failure import report
 from ipam.lease import Owner, is_of, owner_content
 from ipam.ranges import IP, Range, ip_text, parse_ip, range_of
 from ipam.store import Store
@@ -19,6 +23,9 @@ from ipam.store import Store
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+TRIES = 5  # of an ADD: where room was made in a full set others may be faster
 
 
 def validate(request: Request) -> IPAMConf:
@@ -41,27 +48,20 @@ def add(
     conf = conf or parse(request)
     result = Result(routes=conf.routes, dns=resolv_conf.read(conf.resolv_conf) if conf.resolv_conf else DNS())
     known = facts.of(request)
-    with _made(request, conf) as store:
-        owned = store.leases_of(request.owner)
-        intact = [] if conf.strict_add else _intact(store, owned, conf, request.owner)
-        if intact:
-            for ip in intact:
-                store.describe_anew(ip, known)
-            result.ips = _ip_configs(conf, intact)
-            (deliver_found or deliver)(result)
-            return result
-        for number, ranges in enumerate(conf.sets):
-            if conf.requested[number] is None:  # a requested IP is given to whoever has others already (reference)
-                _refuse_second_lease(owned, number, ranges, request.owner)
-        if not owned:
-            request.caller.begin()
+    for _ in range(TRIES):
+        store = _made(request, conf)
         try:
-            result.ips = _ip_configs(conf, give.reserve(store, conf, request.owner, known))
-            deliver(result)
+            with store:
+                ips, is_new = _leases(store, conf, request, known)
+            if len(ips) == len(conf.sets):
+                result.ips = _ip_configs(conf, ips)
+                (deliver if is_new else deliver_found or deliver)(result)  # unlocked: a caller may take its time
+                return result
         except BaseException:
-            store.take_back()
+            _take_back(store, request)
             raise
-    return result
+        reclaim.make_room(store.path, conf, len(ips), lambda: _found(request))
+    raise TryAgainLater(f"range {len(ips)} of {store.path} was full {TRIES} times: others took what became free")
 
 
 def check(request: Request) -> None:
@@ -99,24 +99,20 @@ def delete(request: Request) -> None:
 def gc(request: Request) -> None:
     """Release the IPs of all owners that the runtime does not list; without a list, what an earlier boot left.
 
-    Liveness is looked at after the leases were read, and unlocked; what has changed meanwhile stays.
+    These are looked for without the lock; what has changed meanwhile stays.
     Raises IOFailure (5) after everything that can be released is, TryAgainLater (11).
     """
     valid = request.valid_attachments()
-    store = _found(request) if valid is not None or reclaims(request) else None
-    if store is None:
-        return
-    with store:
-        if valid is not None:
-            store.keep_only(valid)  # what it lists stays, whatever we would take for proof
-            return
-        records, errors = store.legible()
-    dead = liveness.dead(records, (liveness.EARLIER_BOOT,))
-    again = _found(request) if dead else None
-    if again is not None:
-        with again:
-            again.remove_same(dead)
-    store.report("read", errors)
+    if valid is not None:
+        store = _found(request)
+        if store is not None:
+            with store:
+                store.keep_only(valid)  # what it lists stays, whatever we would take for proof
+    elif reclaims(request):
+        path = os.path.join(data_dir(request), request.name)
+        records, errors = snapshot.take(path)
+        reclaim.remove(liveness.dead(records, (liveness.EARLIER_BOOT,)), lambda: _found(request))
+        report("read", path, errors)
 
 
 def status(request: Request) -> None:
@@ -128,7 +124,9 @@ def status(request: Request) -> None:
     try:
         with _made(request, conf) as store:
             store.probe()
-            exhausted, counts = readiness.exhausted(store, conf)
+            is_ready = readiness.has_free_names(store, conf.sets)
+            cooling = [] if is_ready else store.cooling()
+        exhausted, counts = ([], []) if is_ready else readiness.exhausted(store.path, conf, cooling)
     except CNIError as error:
         raise PluginNotAvailable(error.msg, error.details) from None
     overlaps = overlap.find(conf.data_dir, request.name, conf.sets)
@@ -150,6 +148,33 @@ def _found(request: Request) -> Store | None:
     return Store.find(data_dir(request), request.name, place, lock_timeout(request), cooldown(request))
 
 
+def _leases(store: Store, conf: IPAMConf, request: Request, known: Facts) -> tuple[list[IP], bool]:
+    """Those that the owner has, or what `give.reserve` gives it, and whether they are new."""
+    owned = store.leases_of(request.owner)
+    intact = [] if conf.strict_add else _intact(store, owned, conf, request.owner)
+    if intact:
+        for ip in intact:
+            store.describe_anew(ip, known)
+        return intact, False
+    for number, ranges in enumerate(conf.sets):
+        if conf.requested[number] is None:  # a requested IP is given to whoever has others already (reference)
+            _refuse_second_lease(owned, number, ranges, request.owner)
+    if not owned:
+        request.caller.begin()
+    return give.reserve(store, conf, request.owner, known), True
+
+
+def _take_back(store: Store, request: Request) -> None:
+    """What an ADD has made in a store that it left."""
+    try:
+        again = _found(request) if store.made else None
+        if again is not None:
+            with again:
+                again.take_back(store.made)
+    except CNIError:
+        pass  # the error that led here is the one to tell; DEL will remove the rest
+
+
 def _intact(store: Store, owned: list[IP], conf: IPAMConf, owner: Owner) -> list[IP]:
     """For each set the lease that the owner has in it, the requested one where there is such; [] if one is missing."""
     found: list[IP] = []
@@ -167,7 +192,7 @@ def _refuse_second_lease(owned: list[IP], set_index: int, ranges: list[Range], o
     """SPEC, ADD: "a runtime must not call ADD twice for the same (container id, ifname)"."""
     for ip in owned:
         if range_of(ranges, ip):
-            raise give.unavailable(
+            raise reclaim.unavailable(
                 set_index,
                 f"{ip_text(ip)} has been allocated to {owner[0]}, duplicate allocation is not allowed",
                 "DEL must come before another ADD of the same container and interface",

@@ -17,36 +17,24 @@ from __future__ import annotations
 
 import os
 
-from cni.errors import AddressUnavailable, IOFailure
+from cni.errors import AddressUnavailable
 from ipam import directory, lock
-from ipam.cooldown import Cooldown
 from ipam.facts import Facts
-from ipam.failure import failure
-from ipam.index import Index
-from ipam.lease import RESERVED, Owner, Record, is_ip, legacy_content, owner_content
-from ipam.lookup import Lookup
-from ipam.ranges import IP, ip_text, parse_ip
-from ipam.taken import Taken
+from ipam.failure import failure, report
+from ipam.lease import RESERVED, Owner, Record, legacy_content, owner_content
+from ipam.leases import Leases
+from ipam.ranges import IP, ip_text
 
 
-class Store:
-    """An open and locked store; leaving its `with` block unlocks it.
+class Store(Leases):
+    """What changes them. Leaving its `with` block unlocks it; by an error, all that was made in it is undone."""
 
-    `indexes`: ipam.index.place; `wait` for the lock and `cooldown` are seconds. `hints` is the path of the index;
-    beside it there is room for others.
-    """
+    __slots__ = ()
 
-    __slots__ = ("_cooldown", "_directory", "_lookup", "_made", "_warm", "hints", "path")
-
-    def __init__(self, path: str, indexes: str, wait: float, cooldown: int = 0) -> None:
-        """Raises OSError, TryAgainLater (11)."""
-        self.path = path
-        self._directory = directory.Directory(path, wait)
-        self.hints = os.path.join(indexes, self._directory.key)
-        self._lookup = Lookup(self._directory, Index(self.hints, self._directory.mtime))
-        self._cooldown = Cooldown(f"{self.hints}.cool", cooldown)
-        self._made: dict[str, bytes] = {}  # name -> content
-        self._warm: set[str] = set()  # of these, what cooled until then
+    @property
+    def made(self) -> dict[str, directory.Made]:
+        """By `reserve` and `write`, for `take_back`."""
+        return self._directory.made
 
     @classmethod
     def make(cls, data_dir: str, network: str, indexes: str, wait: float = lock.WAIT, cooldown: int = 0) -> Store:
@@ -79,65 +67,14 @@ class Store:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
+            if kind is not None:
+                self.take_back(self.made)
             # otherwise it is not known what has changed, and the next one builds the index anew
             if kind is None or issubclass(kind, AddressUnavailable):
                 self._lookup.settle()
         finally:
             self._lookup.close()
             self._directory.close()
-
-    def leases(self) -> dict[IP, bytes]:
-        """Every IP that is taken, with the content of its file. Raises IOFailure (5)."""
-        found, errors = self._lookup.survey()
-        self.report("read", errors)
-        return {parse_ip(name): content for name, content in found.items() if content}
-
-    def leases_of(self, owner: Owner) -> list[IP]:
-        """The IPs that the owner, or its container id alone, has. Raises IOFailure (5)."""
-        found, errors = self._lookup.find((owner_content(owner), legacy_content(owner)))
-        self.report("read", errors)
-        return [parse_ip(name) for name in found]
-
-    def records(self) -> dict[IP, Record]:
-        """Every IP that is taken, with all that is known of its lease. Raises IOFailure (5)."""
-        found, errors = self.legible()
-        self.report("read", errors)
-        return found
-
-    def legible(self) -> tuple[dict[IP, Record], list[str]]:
-        """As `records`, of what can be read, and for `report` what is wrong with the rest."""
-        found, errors = self._lookup.survey()
-        return {parse_ip(name): self.record(name) for name, content in found.items() if content}, errors
-
-    def record(self, name: str) -> Record:
-        """What is known of the lease of that name. Raises IOFailure (5)."""
-        try:
-            return Record(*self._directory.inspect(name))
-        except OSError as error:
-            raise failure("read", self._file(name), error) from None
-
-    def cooling(self) -> list[IP]:
-        """The IPs that were released a moment ago."""
-        return [parse_ip(name) for name in self._cooldown.names() if is_ip(name)]
-
-    def taken(self) -> Taken:
-        """The IPs that cannot be given, in doubt too many of them; asking it raises IOFailure (5)."""
-        return Taken(self._cannot_be_made, self._lookup.used, self._cooldown.holds)
-
-    def content(self, ip: IP) -> bytes:
-        """What stands in the IP's file; b"" where it is free. Raises IOFailure (5)."""
-        name = ip_text(ip)
-        try:
-            return self._directory.read(name)
-        except OSError as error:
-            raise failure("read", self._file(name), error) from None
-
-    def last_reserved(self, set_index: int) -> IP | None:
-        """The IP that range set N gave last; None where that cannot be known: the round begins anew, no more."""
-        try:
-            return parse_ip(self._directory.read(f"last_reserved_ip.{set_index}").decode("ascii", "replace"))
-        except (OSError, ValueError):
-            return None
 
     def reserve(self, ip: IP, owner: Owner, set_index: int, known: Facts | None = None) -> bool:
         """Give the IP to the owner and note it as the set's last; False when it is taken. Raises IOFailure (5)."""
@@ -162,17 +99,11 @@ class Store:
         except OSError as error:
             raise failure("write", self._file(name), error) from None
 
-    def take_back(self) -> None:
-        """Undo every `reserve` and `write` since the store was opened; a lease from before stays, whosever it is.
-
-        The error that led here must leave the `with` block: but after AddressUnavailable, the one that comes of what
-        was found and of no failure, the index may not know all that was done.
-        """
-        undone = self._directory.undo()
-        self._cooldown.begin(name for name in undone if name in self._warm)
-        for name in undone:
-            if name in self._made:
-                self._lookup.discard(self._made[name], name)
+    def take_back(self, made: dict[str, directory.Made]) -> None:
+        """Undo this, be it of a store that was left; a lease that is not that one any more stays, whosever it is."""
+        for name, content in self._directory.undo(made).items():
+            self._lookup.discard(content, name)
+        made.clear()
 
     def release(self, owner: Owner) -> None:
         """Remove every lease of the owner; where there is none, those that name the container id alone.
@@ -202,18 +133,10 @@ class Store:
         return True
 
     def remove_same(self, records: dict[IP, Record]) -> list[IP]:
-        """Remove those leases that are still what they were, facts and all; these. Errors as in `release`."""
-        same = [ip for ip, record in records.items() if record.content and record.is_same(self.record(ip_text(ip)))]
+        """Remove what is still what it was, facts and all, be it only in the index; these. Errors as in `release`."""
+        same = [ip for ip, record in records.items() if record.is_same(self.record(ip_text(ip)))]
         self._remove({ip_text(ip): records[ip].content for ip in same}, [])
         return same
-
-    def listed(self) -> list[str]:
-        """The names of all files. Raises IOFailure (5)."""
-        return self._lookup.names()
-
-    def drift(self) -> list[str]:
-        """What the index says wrongly although it passes for current, a sentence each. Raises IOFailure (5)."""
-        return self._lookup.drift()
 
     def rebuild(self) -> None:
         """Build the index anew. Raises IOFailure (5)."""
@@ -235,17 +158,8 @@ class Store:
                 return False
         except OSError as error:
             raise failure("write", self._file(name), error) from None
-        if self._cooldown.end(name):
-            self._warm.add(name)
-        self._made[name] = content
         self._lookup.add(content, name)
         return True
-
-    def _cannot_be_made(self, name: str) -> bool:
-        try:
-            return self._directory.is_in_use(name)
-        except OSError:
-            return True  # what cannot be read is somebody's
 
     def _remove(self, leases: dict[str, bytes], errors: list[str]) -> None:
         self._cooldown.begin([name for name, content in leases.items() if content])
@@ -256,12 +170,4 @@ class Store:
                 errors.append(failure("remove", self._file(name), error).msg)
                 continue
             self._lookup.discard(content, name)
-        self.report("release", errors)
-
-    def report(self, what: str, errors: list[str]) -> None:
-        """Raises IOFailure (5) if there are errors."""
-        if errors:
-            raise IOFailure(f"cannot {what} {len(errors)} leases in {self.path}: {errors[0]}", "\n".join(errors))
-
-    def _file(self, name: str) -> str:
-        return os.path.join(self.path, name)
+        report("release", self.path, errors)

@@ -70,13 +70,9 @@ def reserve(network: Network, texts: list[str], note: str, consent: Consent, is_
     names = [ip_text(_parse(text)) for text in texts]
     if not consent.is_dry:
         with network.make() as store:
-            try:
-                for name in names:
-                    if not store.write(parse_ip(name), RESERVED + note.encode("utf-8", "surrogateescape")):
-                        raise AddressUnavailable(f"{name} of network {network.name} is taken", f"cni-ipam show {name}")
-            except BaseException:
-                store.take_back()
-                raise
+            for name in names:
+                if not store.write(parse_ip(name), RESERVED + note.encode("utf-8", "surrogateescape")):
+                    raise AddressUnavailable(f"{name} of network {network.name} is taken", f"cni-ipam show {name}")
     if is_json:
         page.document({"network": network.name, "reserved": [] if consent.is_dry else names})
     else:

@@ -12,7 +12,7 @@ from cni.request import is_identifier
 from ipam import facts, index
 from ipam.conf import COOLDOWN
 from ipam.failure import failure
-from ipam.lease import RESERVED
+from ipam.lease import LONGEST, RESERVED
 from ipam.liveness import Liveness
 from ipam.ranges import IP, ip_text, parse_ip
 from ipam.store import Store
@@ -21,7 +21,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ipam.facts import Facts
 
-LONGEST = 4096  # bytes of a lease file
 SHORTEST_PREFIX = 12  # letters of a container id, as runtimes print them
 
 

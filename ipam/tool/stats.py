@@ -16,7 +16,8 @@ def stats(networks: list[Network], conf_dir: str, is_json: bool) -> int:
     documents = []
     for number, network in enumerate(networks):
         leases = [lease for lease in network.leases() if lease.content]
-        cooling = _cooling(network)
+        taken = {lease.ip for lease in leases}
+        cooling = [ip for ip in _cooling(network) if ip not in taken]
         sets = configured.sets(conf_dir, network.name)
         if is_json:
             documents.append(_as_json(network, leases, cooling, sets))

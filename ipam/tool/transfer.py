@@ -71,14 +71,10 @@ def bring(network: Network, leases: dict[str, bytes], consent: Consent, is_json:
                 )
                 raise AddressUnavailable(f"others have {len(strange)} of the addresses; nothing was imported", owners)
             missing = [name for name, content in here.items() if not content]
-            try:
-                for name in missing if not consent.is_dry else []:
-                    if not store.write(parse_ip(name), leases[name]):
-                        raise AddressUnavailable(f"{name} of network {network.name} is taken", f"cni-ipam show {name}")
-                    written.append(name)
-            except BaseException:
-                store.take_back()
-                raise
+            for name in missing if not consent.is_dry else []:
+                if not store.write(parse_ip(name), leases[name]):
+                    raise AddressUnavailable(f"{name} of network {network.name} is taken", f"cni-ipam show {name}")
+                written.append(name)
     if is_json:
         page.document({"network": network.name, "found": sorted(leases), "imported": written})
     else:

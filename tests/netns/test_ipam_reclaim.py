@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any
 
@@ -36,7 +37,7 @@ def change(node: Node, *ips: str, **changed: Any) -> None:
             assert found is not None
             for name, value in changed.items():
                 setattr(found, name, value)
-            assert facts.write(lease.fileno(), found)
+            assert facts.write(lease.fileno(), found, int(os.fstat(lease.fileno()).st_mtime))
 
 
 def address(result: dict[str, Any]) -> str:
@@ -187,3 +188,16 @@ def test_a_repeated_add_gets_the_same_result(node: Node, ipam: Plugin) -> None:
     before = {path.name: path.read_bytes() for path in (node.store / "net").iterdir()}
     assert ipam.add(conf, Pod("c1")).succeeded() == first
     assert {path.name: path.read_bytes() for path in (node.store / "net").iterdir()} == before
+
+
+def test_many_at_once_in_a_set_of_the_dead_get_an_address_each(node: Node, ipam: Plugin) -> None:
+    """All of them find it full; whoever removes a dead lease, another may get its address."""
+    conf = node.network("10.1.0.0/27")
+    ips = [address(ipam.add(conf, Pod(f"dead{number}")).succeeded()).split("/")[0] for number in range(29)]
+    age(node, *ips)
+    processes = [ipam.begin("ADD", conf, Pod(f"c{number}")) for number in range(29)]
+    replies = [process.communicate(timeout=60)[0] for process in processes]
+    given = {address(json.loads(reply)).split("/")[0] for reply in replies}
+    assert given == set(ips)
+    assert {owner for owner, _ in node.leases().values()} == {f"c{number}" for number in range(29)}
+    ipam.add(conf, Pod("late")).failed(102)

@@ -51,8 +51,8 @@ OURS = {
     "cni_veth.removal", "cni_veth.routes", "cni_veth.sysctl", "cni_veth.tag", "cni_veth.undo", "cni_veth.veth",
     "cni_veth.vlan", "cni_veth.wire", "ipam", "ipam.allocate", "ipam.blocks", "ipam.conf", "ipam.cooldown",
     "ipam.directory", "ipam.exclude", "ipam.facts", "ipam.failure", "ipam.give", "ipam.index", "ipam.lease",
-    "ipam.liveness", "ipam.lock", "ipam.lookup", "ipam.overlap", "ipam.plugin", "ipam.ranges", "ipam.readiness",
-    "ipam.resolv_conf", "ipam.sets", "ipam.sticky", "ipam.store", "ipam.taken",
+    "ipam.leases", "ipam.liveness", "ipam.lock", "ipam.lookup", "ipam.overlap", "ipam.plugin", "ipam.ranges",
+    "ipam.readiness", "ipam.reclaim", "ipam.resolv_conf", "ipam.sets", "ipam.snapshot", "ipam.sticky", "ipam.store",
 }  # fmt: skip
 
 

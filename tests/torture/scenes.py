@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ipam import facts, index
+from ipam.cooldown import Cooldown
 from ipam.store import Store
 from tests.torture.victims import Verb, args
 from tests.world import Node, Pod
@@ -91,7 +92,7 @@ class Stage:
         return found.exists() and found.stat().st_mtime_ns == status.st_mtime_ns
 
     def cooling(self) -> set[str]:
-        return {path.name for path in (self.node.dir / "run").glob("ipam/*.cool/*")}
+        return {name for path in (self.node.dir / "run").glob("ipam/*.cool") for name in Cooldown(str(path), 1).names()}
 
 
 def leases(store: Path) -> dict[str, State]:
@@ -111,8 +112,9 @@ def age(path: Path) -> None:
         known = facts.read(file.fileno())
         if known is not None:
             known.boot = EARLIER
-            os.utime(path, (facts.booted() - 60, facts.booted() - 60))
-            assert facts.write(file.fileno(), known)
+            seconds = int(facts.booted()) - 60
+            os.utime(path, (seconds, seconds))
+            assert facts.write(file.fileno(), known, seconds)
 
 
 def fresh(stage: Stage) -> Verb:

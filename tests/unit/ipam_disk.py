@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,29 @@ def reopen(network: Path) -> Store:
     found = Store.find(str(network.parent), network.name, str(network.parent / INDEXES))
     assert found is not None
     return found
+
+
+def drift(network: Path) -> list[str]:
+    """What the index that the verbs use says wrongly; also where it is not up to date."""
+    store = Store.find(str(network.parent), network.name, str(network.parent.parent / INDEXES))
+    assert store is not None
+    with store:
+        return store.drift() if store._lookup.is_current else ["it is out of date"]
+
+
+def abandon(store: Store) -> None:
+    """As a kill does: its descriptors are closed, no more."""
+    store._lookup.close()
+    store._directory.close()
+
+
+def is_locked(network: Path) -> bool:
+    with (network / "lock").open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
 
 
 def fail_with(number: int) -> Any:

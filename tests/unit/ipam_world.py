@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ipam import facts, give, index, liveness
+from ipam import facts, index, liveness, reclaim
 from ipam.store import Store
 
 CALLS = ("open", "write", "rename", "unlink", "symlink", "utime", "setxattr", "ftruncate", "mkdir", "removexattr")
@@ -30,7 +30,7 @@ class World:
         self._patch = pytest.MonkeyPatch()
         self._patch.setattr(facts, "BOOT_ID", str(directory / "boot"))
         self._patch.setattr(liveness, "LINKS", str(directory / "links"))
-        self._patch.setattr(give, "tell", lambda line: None)
+        self._patch.setattr(reclaim, "tell", lambda line: None)
         self._boots = self._made = 0
         self._links: dict[str, str] = {}  # pod -> link
         self.reboot()

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from cni.errors import (
+    AddressUnavailable,
     CheckFailed,
     CNIError,
     IOFailure,
     PluginNotAvailable,
 )
-from tests.unit.ipam_call import Conf, add, check, delete, prev, status
+from tests.unit.ipam_call import Conf, add, check, delete, prev, single, status
 
 
 def test_check_wants_the_pods_ips_reserved_for_it(ipam: Conf, network: Path) -> None:
@@ -109,6 +110,16 @@ def test_status_is_50_when_a_lease_cannot_be_read_as_add_then_fails(ipam: Conf, 
         status(ipam)
     with pytest.raises(IOFailure, match=f"cannot read 1 leases in {network}"):
         add(ipam, "c2")
+
+
+def test_status_looks_at_what_the_index_leaves_as_add_does(ipam: Conf, network: Path) -> None:
+    conf = single(ipam, subnet="10.1.2.0/30")
+    (network / "10.1.2.2").mkdir(parents=True)  # no lease, so the index has no bit for it
+    with pytest.raises(PluginNotAvailable) as caught:
+        status(conf)
+    assert caught.value.details == "range set 0 10.1.2.1-10.1.2.2: 0 free, 1 used, 0 cooling, 0 dead"
+    with pytest.raises(AddressUnavailable, match="no IP addresses available"):
+        add(conf)
 
 
 def test_status_of_a_bad_configuration_is_7(ipam: Conf) -> None:

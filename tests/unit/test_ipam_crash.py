@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,12 +35,18 @@ def network(tmp_path: Path) -> Path:
 def test_a_full_disk_leaves_no_lease_and_names_the_remedy(
     store: Store, network: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    monkeypatch.setattr(os, call, fail_with(errno.ENOSPC))
+    real = getattr(os, call)
+
+    def full(*arguments: Any, **at: Any) -> Any:
+        is_look = call == "open" and not arguments[1] & os.O_CREAT
+        return real(*arguments, **at) if is_look else fail_with(errno.ENOSPC)()
+
+    monkeypatch.setattr(os, call, full)
     with pytest.raises(IOFailure, match=f"cannot write {network}/10.1.0.5: No space left on device") as caught:
         store.reserve(IP, POD, 0)
     monkeypatch.undo()
     assert "df -i" in caught.value.details
-    store.take_back()
+    store.take_back(store.made)
     assert store.leases() == {}
 
 
@@ -57,7 +64,7 @@ def test_a_lease_whose_hint_cannot_be_written_is_taken_back(
     monkeypatch.setattr(os, "ftruncate", fail_with(errno.EDQUOT))
     with pytest.raises(IOFailure, match=f"cannot write {network}/last_reserved_ip.0: Disk quota exceeded"):
         store.reserve(IP, POD, 0)
-    store.take_back()
+    store.take_back(store.made)
     assert store.leases() == {}
 
 
@@ -67,7 +74,18 @@ def test_take_back_spares_what_was_there_before(tmp_path: Path, network: Path) -
     with reopen(network) as store:
         assert not store.reserve(IP, POD, 0)
         assert store.reserve((4, IP[1] + 1), POD, 0)
-        store.take_back()
+        store.take_back(store.made)
+        assert store.leases() == {IP: b"c1\r\neth0"}
+
+
+def test_leaving_by_an_error_undoes_all_that_was_made(tmp_path: Path, network: Path) -> None:
+    with make(tmp_path) as store:
+        store.reserve(IP, POD, 0)
+    with pytest.raises(KeyError), reopen(network) as store:
+        store.reserve((4, IP[1] + 1), POD, 0)
+        store.write((4, IP[1] + 2), b"c9")
+        raise KeyError
+    with reopen(network) as store:
         assert store.leases() == {IP: b"c1\r\neth0"}
 
 
@@ -82,7 +100,7 @@ def test_a_lease_named_just_before_a_signal_is_taken_back(store: Store, monkeypa
     with pytest.raises(TryAgainLater):
         store.reserve(IP, POD, 0)
     assert store.content(IP) == b"c1\r\neth0"
-    store.take_back()
+    store.take_back(store.made)
     assert store.content(IP) == b""
 
 

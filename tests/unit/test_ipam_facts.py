@@ -85,7 +85,7 @@ def test_at_a_time_that_has_no_room_the_lease_has_none(ipam: Conf, network: Path
     add(single(ipam))
     os.utime(network / "10.1.2.2", (seconds, seconds))
     with open(network / "10.1.2.2") as lease:
-        assert not facts.write(lease.fileno(), facts.of(ipam_request("ADD", ipam)))
+        assert not facts.write(lease.fileno(), facts.of(ipam_request("ADD", ipam)), seconds)
 
 
 @pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.ENOSPC, errno.E2BIG])

@@ -15,7 +15,7 @@ from ipam.lease import Owner
 from ipam.ranges import IP, parse_ip
 from ipam.store import Store
 from tests.unit.ipam_call import Conf, add, delete
-from tests.unit.ipam_disk import INDEXES, Listings, files, make, reopen
+from tests.unit.ipam_disk import INDEXES, Listings, abandon, files, make, reopen
 
 POD, OTHER = ("c1", "eth0"), ("c2", "eth0")
 TICK = 10_000_000  # ns, the longest of any kernel
@@ -143,7 +143,7 @@ def test_a_crash_between_a_change_and_the_index_is_noticed(network: Path, listin
         store.reserve((4, 7), OTHER, 0)
     else:
         store.release(POD)
-    store.__exit__(KeyboardInterrupt)
+    abandon(store)
     assert leases_of(network, OTHER) == ([(4, 7)] if how == "reserve" else [])
     assert leases_of(network, POD) == ([FIRST, SECOND] if how == "reserve" else [])
     assert listings.since() == 1
@@ -178,7 +178,6 @@ def test_a_crash_while_the_index_is_written_is_noticed(
 def test_what_is_taken_back_is_not_in_it(network: Path) -> None:
     with pytest.raises(TryAgainLater), reopen(network) as store:
         store.reserve((4, 7), OTHER, 0)
-        store.take_back()
         raise TryAgainLater("interrupted by SIGTERM")
     assert leases_of(network, OTHER) == []
     assert leases_of(network, POD) == [FIRST, SECOND]

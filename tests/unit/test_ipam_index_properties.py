@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ipam.lease import Owner, is_of, owner_content
 from ipam.ranges import IP, ip_text
 from ipam.store import Store
-from tests.unit.ipam_disk import make
+from tests.unit.ipam_disk import abandon, make
 
 OWNERS = [("c1", "eth0"), ("c1", "eth1"), ("c2", "eth0")]
 Step = Callable[[Path, IP, Owner], None]
@@ -43,14 +43,13 @@ def ours_probes(path: Path, ip: IP, owner: Owner) -> None:
 def ours_dies_after_a_reservation(path: Path, ip: IP, owner: Owner) -> None:
     store = make(path.parent)
     store.reserve(ip, owner, 0)
-    store.__exit__(KeyboardInterrupt)
+    abandon(store)
 
 
 def ours_takes_back(path: Path, ip: IP, owner: Owner) -> None:
     store = make(path.parent)
     store.leases_of(owner)
     store.reserve(ip, owner, 0)
-    store.take_back()
     store.__exit__(KeyboardInterrupt)
 
 

@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from cni.errors import AddressUnavailable, CheckFailed
+from cni.result import Result
 from ipam import facts, plugin
+from ipam.cooldown import Cooldown
 from tests.unit import ipam_call
 from tests.unit.ipam_world import HostLocal, World
 
@@ -88,7 +90,9 @@ class Model(RuleBasedStateMachine):
     def cooling(self) -> set[str]:
         if not self.conf.get("cooldown", 30):
             return set()
-        return {path.name for path in (self.directory / "run").glob("ipam/*.cool/*")}
+        return {
+            name for path in (self.directory / "run").glob("ipam/*.cool") for name in Cooldown(str(path), 1).names()
+        }
 
     # What happens
 
@@ -151,6 +155,24 @@ class Model(RuleBasedStateMachine):
                 ipam_call.add(self.conf, pod, netns=netns, host_link=link)
         except AddressUnavailable:
             pass
+        self.accept_what_is_left(pod, link, had)
+
+    @rule(pod=PODS)
+    def add_whose_result_nobody_takes(self, pod: str) -> None:
+        had = self.of(pod)
+        netns, link = self.world.begin(pod)
+
+        def refuse(result: Result) -> None:
+            raise BrokenPipeError
+
+        with pytest.raises((AddressUnavailable, BrokenPipeError)):
+            request = ipam_call.ipam_request("ADD", self.conf, container_id=pod, netns=netns, host_link=link)
+            plugin.add(request, refuse)
+        self.accept_what_is_left(pod, link, had)
+        assert set(self.of(pod)) <= set(had), "it was not undone"
+
+    def accept_what_is_left(self, pod: str, link: str, had: list[str]) -> None:
+        """Of an ADD without a result, by what its pod had before: no lease is lost, and what is new is its own."""
         after = self.on_disk()
         for ip in [ip for ip, lease in self.leases.items() if after.get(ip) != f"{lease.pod}\r\neth0".encode()]:
             assert self.is_dead(ip) and self.reclaims, f"{ip} was lost"

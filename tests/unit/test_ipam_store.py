@@ -84,7 +84,7 @@ def test_a_file_without_content_is_a_free_ip(store: Store, network: Path, conten
     assert store.content(IP) == b""
     assert store.reserve(IP, POD, 0)
     assert (network / "10.1.0.5").read_bytes() == b"c1\r\neth0"
-    store.take_back()
+    store.take_back(store.made)
     assert not (network / "10.1.0.5").exists()
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cni.errors import AddressUnavailable
+from cni.errors import AddressUnavailable, IOFailure
 from ipam import allocate, blocks
-from ipam.ranges import Range, parse_ip
-from ipam.taken import Taken
+from ipam.ranges import IP, Range, parse_ip
 from tests.unit.ipam_call import Conf, add, leases, single, status
 from tests.unit.ipam_disk import INDEXES, Listings, files, make, reopen
 
@@ -39,24 +40,26 @@ def test_the_block_of_an_ip(ip: str, key: str, bit: int) -> None:
     assert blocks.place(ip) == (key, 1 << bit)
 
 
-def test_what_is_left_of_a_range_costs_a_look_and_a_block_per_256(monkeypatch: pytest.MonkeyPatch) -> None:
+@given(st.sets(st.integers(0, 255)))
+def test_a_block_names_the_ips_whose_bits_it_has(lasts: set[int]) -> None:
+    names = {f"10.0.1.{last}" for last in lasts}
+    assert {name for where, bits in blocks.of(names).items() for name in blocks.names(where, bits)} == names
+
+
+def test_what_is_left_of_a_range_costs_a_block_per_256() -> None:
     """A /16 whose last IP alone is free."""
-    looks, asked = [], []
-    full = (1 << 256) - 1
+    asked = []
 
     def used(family: int, block: int) -> int:
         asked.append(block)
-        return full >> 1 if block & 255 == 255 else full
+        return blocks.FULL >> 1 if block & 255 == 255 else blocks.FULL
 
-    def is_in_use(name: str) -> bool:
-        looks.append(name)
-        return False
+    def skip(ip: IP, end: int) -> int:
+        return blocks.next_clear(used, ip, end)
 
-    taken = Taken(is_in_use, used, lambda name: False)
     ranges = [Range(4, 0x0A010001, 0x0A01FFFF, 16, (4, 0x0A010001), "")]
-    assert allocate.next_free(ranges, taken, parse_ip("10.1.0.9"), taken.first_left) == parse_ip("10.1.255.255")
-    assert looks == ["10.1.255.255"]
-    assert len(asked) == 256
+    assert list(allocate.in_turn(ranges, parse_ip("10.1.0.9"), skip)) == [parse_ip("10.1.255.255")]
+    assert len(asked) <= 258  # the one that the round begins in is asked again at its end
 
 
 @pytest.fixture
@@ -92,7 +95,7 @@ def test_a_crowded_range_is_not_listed(crowded: Conf, network: Path, monkeypatch
     assert listings.since() == 0
 
 
-@pytest.mark.parametrize("text", ["", "0", "1ff", "no number", "f" * 64])
+@pytest.mark.parametrize("text", ["", "0", "1ff", "no number", "f" * 64, "-1"])
 def test_bits_are_never_believed_against_the_files(crowded: Conf, network: Path, text: str) -> None:
     """Too few, too many or none: the only free IP is found."""
     status(crowded)
@@ -139,5 +142,24 @@ def test_the_bits_follow_the_leases(tmp_path: Path, network: Path) -> None:
 def test_what_cannot_be_read_is_taken(tmp_path: Path) -> None:
     with make(tmp_path) as store:
         os.symlink("10.1.2.3", tmp_path / "net1/10.1.2.3")  # ELOOP, for root as well
-        taken = store.taken()
-        assert [parse_ip(ip) in taken for ip in ("10.1.2.3", "10.1.2.4")] == [True, False]
+        assert [store.is_taken(parse_ip(ip)) for ip in ("10.1.2.3", "10.1.2.4")] == [True, False]
+        assert not store.reserve(parse_ip("10.1.2.3"), ("c1", "eth0"), 0)
+
+
+def test_a_process_without_descriptors_takes_no_ip_for_taken(
+    ipam: Conf, network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would go through all of a /8."""
+    add(ipam, "c0")
+    looks, open_really = [], os.open
+
+    def open_if_any(path: str, *arguments: Any, **at: Any) -> int:
+        if path.startswith("10."):
+            looks.append(path)
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return open_really(path, *arguments, **at)
+
+    monkeypatch.setattr(os, "open", open_if_any)
+    with pytest.raises(IOFailure, match=f"cannot write {network}/10.1.2.3: Too many open files"):
+        add(ipam, "c1")
+    assert looks == ["10.1.2.3"]

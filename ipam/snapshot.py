@@ -1,0 +1,48 @@
+"""The leases of a network, read without its lock: thousands of them, and nobody waits.
+
+By the time one acts on what was found it may be another's: whoever removes a lease looks at it again, under the lock.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ipam import lease
+from ipam.failure import failure
+from ipam.lease import Record, is_ip
+from ipam.ranges import IP, ip_text, parse_ip
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+UNREAD = b"in the way"  # of a directory, and of what cannot be read
+
+
+def take(path: str, ips: Iterable[IP] | None = None) -> tuple[dict[IP, Record], list[str]]:
+    """The files of these IPs, of all where none are named, and what could not be read, a sentence each.
+
+    A file without content is a free IP's. No directory is no files. Raises IOFailure (5).
+    """
+    found: dict[IP, Record] = {}
+    errors: list[str] = []
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return found, errors
+    except OSError as error:
+        raise failure("open the store", path, error) from None
+    try:
+        for ip in map(parse_ip, filter(is_ip, os.listdir(fd))) if ips is None else ips:
+            name = ip_text(ip)
+            try:
+                found[ip] = lease.read(name, fd)
+            except OSError as error:
+                found[ip] = Record(UNREAD, None)
+                if not isinstance(error, IsADirectoryError):
+                    errors.append(failure("read", os.path.join(path, name), error).msg)
+    except OSError as error:
+        raise failure("list the store", path, error) from None
+    finally:
+        os.close(fd)
+    return found, errors
