@@ -1,7 +1,4 @@
-"""Cool-down: a released IP waits while others are free, and hinders nobody when none is.
-
-Its end is rounded up to an eighth of its length, of whole seconds: 30 become up to 34.
-"""
+"""Cool-down: a released IP waits while others are free. Its end is rounded up to an eighth, so 30 s become up to 34."""
 
 from __future__ import annotations
 
