@@ -201,3 +201,39 @@ def test_a_link_of_another_kind_in_the_bridge_s_name_is_told(node: Node, pod: Po
     assert error["msg"] == "'cni0' already exists but is not a bridge" and "veth" in error["details"]
     assert (node.state(), pod.state()) == before
     assert node.leases() == {}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ["addr del 10.1.2.1/24 dev cni0", "addr add 10.1.2.250/24 dev cni0", "addr add 10.1.2.1/24 dev cni0"],
+        ["addr del 10.1.2.1/24 dev cni0", "addr add 10.1.2.1/24 dev cni0 noprefixroute"],
+        ["route change 10.1.2.0/24 dev cni0 proto static"],
+        ["route add 10.1.2.3/32 dev lo"],
+    ],
+    ids=["secondary", "without its route", "another route", "another route to the pod"],
+)
+def test_a_gateway_that_no_route_tells_of_is_found(node: Node, plugin: Plugin, changes: list[str]) -> None:
+    conf = network(node, "10.1.2.0/24")
+    plugin.add(conf, node.pod()).succeeded()
+    node.batch(*changes)
+    before = node.addresses("cni0")
+    plugin.add(conf, node.pod()).succeeded()
+    assert node.addresses("cni0") == before
+
+
+def test_the_same_gateway_with_another_prefix_is_refused(node: Node, pod: Pod, plugin: Plugin) -> None:
+    make_bridge(node, "10.1.2.1/16")
+    before = node.addresses("cni0")
+    error = plugin.add(network(node, "10.1.2.0/24"), pod).failed(7)
+    assert "10.1.2.1/16" in error["msg"]
+    assert node.addresses("cni0") == before
+
+
+@pytest.mark.parametrize("name", ["ipv4/ip_forward", "ipv4/conf/cni0/forwarding", "ipv6/conf/all/forwarding"])
+def test_forwarding_that_was_switched_off_is_on_again(node: Node, plugin: Plugin, name: str) -> None:
+    conf = node.network("10.1.2.0/24", "fd00::/64", isGateway=True)
+    plugin.add(conf, node.pod()).succeeded()
+    node.sysctl(f"net/{name}", 0)
+    plugin.add(conf, node.pod()).succeeded()
+    assert node.sysctl(f"net/{name}") == "1"
