@@ -32,21 +32,23 @@ def in_child(netlink: socket, data: bytes) -> None:
         os._exit(0)
 
 
-def close_in_child(netlink: socket) -> None:
-    """A child has it for longer than we. Raises OSError."""
-    held, ours = os.pipe()
+def close_in_child(fd: int) -> None:
+    """A child has it for longer than we."""
     try:
-        if os.fork() == 0:
-            try:
-                _keep_only(netlink.fileno(), held)
-                os.read(held, 1)  # until its parent has closed its own
-                time.sleep(GRACE_SECONDS)
-            finally:
-                os._exit(0)
+        _hold_in_child(fd)
+    except OSError:
+        pass  # no process can be made: the close takes its time
+    os.close(fd)
+
+
+def _hold_in_child(fd: int) -> None:
+    if os.fork() != 0:
+        return
+    try:
+        _keep_only(fd)
+        time.sleep(GRACE_SECONDS)
     finally:
-        netlink.close()
-        os.close(held)
-        os.close(ours)
+        os._exit(0)
 
 
 def _keep_only(*kept: int) -> None:
@@ -69,14 +71,17 @@ def _send(netlink: socket, data: bytes) -> None:
         pass  # no ack will come either, which is told
 
 
-def close_in_thread(netlink: socket) -> None:
-    _thread.start_new_thread(_close, (netlink,))
+def close_in_thread(fd: int) -> None:
+    try:
+        _thread.start_new_thread(_close, (fd,))
+    except RuntimeError:
+        os.close(fd)
 
 
-def _close(netlink: socket) -> None:
+def _close(fd: int) -> None:
     time.sleep(GRACE_SECONDS)
-    netlink.close()
+    os.close(fd)
 
 
 start: Callable[[socket, bytes], None] = in_child
-close: Callable[[socket], None] = close_in_child
+close: Callable[[int], None] = close_in_child

@@ -85,10 +85,7 @@ class Netfilter(Socket):
 
     def leave(self) -> None:
         """Close it aside: before the kernel closes one it finishes what transactions have deleted."""
-        try:
-            aside.close(self._socket)
-        except (OSError, RuntimeError):  # no process, no thread can be made: it closes when it is forgotten
-            pass
+        aside.close(self._socket.detach())
 
     def _make_room(self, sent: int, answered: int) -> None:
         for size, option in ((sent, SO_SNDBUFFORCE), (answered, SO_RCVBUFFORCE)):
