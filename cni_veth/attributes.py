@@ -48,7 +48,6 @@ LINKINFO: Table = {
 }
 FAMILIES: Table = {
     "AF_INET": (2, Nested({"IFLA_INET_CONF": (1, Nested({"IPV4_DEVCONF_ARP_NOTIFY": (22, "u32")}))})),
-    "AF_INET6": (10, Nested({"IFLA_INET6_ADDR_GEN_MODE": (8, "u8")})),
 }
 LINK: Table = {
     "IFLA_ADDRESS": (1, "mac"),

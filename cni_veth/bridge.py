@@ -63,7 +63,7 @@ class Bridge:
     def withdraw(self) -> None:
         """After a failed ADD: take back what it made, unless another pod uses it by now."""
         bridge = links.find(self._host, self._conf.bridge)
-        is_mine = bridge is not None and bridge.mac == self._mac
+        is_mine = bridge is not None and bool(self._mac) and bridge.mac == self._mac  # a tun has no MAC
         if bridge is None or not (is_mine or self._gateway) or not self._lock.claim():
             return
         try:

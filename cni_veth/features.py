@@ -75,8 +75,10 @@ class Features:
             earlier = records.read(record.name)
             if earlier is not None and earlier.mac != record.mac:  # of a link that vanished without DEL
                 gone = released.Released(records)
-                gone.take_away(host, earlier)
-                gone.leave()
+                try:
+                    gone.take_away(host, earlier)
+                finally:
+                    gone.close()
             records.write(record)
             if record.texts:
                 attachment.add(Netfilter(), host, records, record, request.environ)
@@ -92,6 +94,7 @@ class Features:
         gone = released.release(host, request)
         if gone is not None:
             gone.forget()
+            gone.leave()
 
     def differences(self, host: Socket, netns: Netns, conf: VethConf, request: Request, result: Result) -> list[str]:
         """For CHECK. What ADD noted is expected, for the configuration may have changed since; a feature of which it

@@ -52,7 +52,7 @@ class Gateway:
         for carrier, old in self._replaced:
             self._host.ask(addresses.add(carrier.index, old, carrier.name, tolerated=(errno.EEXIST, *GONE)))
         link = links.find(self._host, self._conf.vlan_gateway) if self._conf.vlan_gateway else None
-        if link is not None and link.mac == self._mac and not is_bridge_used:
+        if link is not None and self._mac and link.mac == self._mac and not is_bridge_used:
             self._host.ask(links.delete(index=link.index))
 
     def _is_there(self, carrier: Link, gateway: str) -> bool:

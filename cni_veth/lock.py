@@ -24,7 +24,7 @@ def make_run_dir(path: str) -> None:
 
 
 class BridgeLock:
-    """Shared by ADDs from "ensure the bridge" to "attached", claimed alone to take one back."""
+    """Shared by ADDs from their first look at the bridge to "attached", claimed alone to take one back."""
 
     def __init__(self, directory: str) -> None:
         self._path = os.path.join(directory, "bridge.lock")

@@ -133,13 +133,13 @@ class Socket:
             self._send(message.encode(self._sequence))
         return Answer(message)
 
-    def end(self, answer: Answer) -> None:
-        """Raises KernelRefused (100)."""
+    def end(self, answer: Answer) -> bool:
+        """Whether it was what can be read, which may be from somebody else. Raises KernelRefused (100)."""
         pending = {self._sequence: answer}
-        while pending:
-            self._receive(pending)
-        if answer.failure is not None:
+        self._receive(pending)
+        if not pending and answer.failure is not None:
             raise answer.failure
+        return not pending
 
     def fileno(self) -> int:
         return self._socket.fileno()

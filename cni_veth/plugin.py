@@ -132,14 +132,18 @@ def delete(request: Request) -> None:
     host, netns, gone = Socket(), Netns.open_if_any(request.netns), None
     with errors:
         gone = released.release(host, request)
-    mine, ifb = _made(host, request)
-    if mine is not None and adopted.is_adopted(mine):
-        adopted.give_back(host, mine, ifb, request)
-    else:
-        veth.delete(host, netns, request, mine, ifb)
-    errors.throw()
-    if gone is not None:
-        gone.forget()
+    try:
+        mine, ifb = _made(host, request)
+        if mine is not None and adopted.is_adopted(mine):
+            adopted.give_back(host, mine, ifb, request)
+        else:
+            veth.delete(host, netns, request, mine, ifb)
+        errors.throw()
+        if gone is not None:
+            gone.forget()
+    finally:
+        if gone is not None:
+            gone.leave()
     if ipam is not None:
         ipam.delete()
 
@@ -154,9 +158,12 @@ def gc(request: Request) -> None:
     if keep is not None:
         host = Socket()
         garbage = released.collect(host, request, keep, errors)
-        collect.links_not_in(host, request.name, keep, errors)
-        if not errors.found:
-            garbage.forget()
+        try:
+            collect.links_not_in(host, request.name, keep, errors)
+            if not errors.found:
+                garbage.forget()
+        finally:
+            garbage.leave()
     if not errors.found:
         with errors:
             ipam = _delegate(request)

@@ -36,14 +36,16 @@ def join(host: Socket, pod: Socket, netns: Netns, conf: VethConf, request: Reque
 def configure(pod: Socket, netns: Netns, conf: VethConf, request: Request, pair: Pair, result: Result) -> None:
     """Give the pod's link what the IPAM result says. Raises KernelRefused (100) with the kernel's words."""
     name, index = request.ifname, pair.pod_index
-    has_ipv6 = any(ip.family == 6 for ip in result.ips)
-    if has_ipv6 or conf.enable_dad:
+    earlier = request.prev_result() or Result()
+    has_ipv6 = any(ip.family == 6 for ip in (*result.ips, *earlier.ips))
+    if has_ipv6 or conf.enable_dad or not result.ips:  # without addresses of ours it may find some by itself
         with netns:
             _sysctls(name, has_ipv6, conf.enable_dad)
     messages = [addresses.add(index, ip.address, name, conf.enable_dad, (errno.EEXIST,)) for ip in result.ips]
     messages.append(links.up(index=links.LO_INDEX))
     flags = 0 if conf.is_link_down else links.IFF_UP
-    messages.append(links.change(f"set up {name}", [ANNOUNCES], index=index, flags=flags, mask=flags))
+    what = f"set link {name} up" if flags else f"set arp_notify of {name}"
+    messages.append(links.change(what, [ANNOUNCES], index=index, flags=flags, mask=flags))
     if not conf.is_link_down:
         messages += routes.add(index, routes.resolve(result.routes, result.ips), name)
     pod.ask(*messages)

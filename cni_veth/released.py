@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Released:
-    """Attachments whose features are gone; nobody puts them back before `forget`, which takes their records too."""
+    """Attachments whose features are gone; nobody puts them back before `leave`. `forget` takes their records too."""
 
     def __init__(self, records: Records) -> None:
         self._records = records
@@ -48,13 +48,17 @@ class Released:
         """When the links are gone too."""
         for name in self.names:
             self._records.remove(name)
-        self._records.release()
-        self.leave()
 
     def leave(self) -> None:
-        """While the socket closes the kernel finishes what was deleted, and no link of the node can go."""
+        """At last, whatever came of it."""
+        self._records.release()
+        self.close()
+
+    def close(self) -> None:
+        """When no link is to go: while nf_tables' socket closes, none of the node's can."""
         if self._netfilter is not None:
             self._netfilter.leave()
+            self._netfilter = None
 
 
 def release(host: Socket, request: Request) -> Released | None:
@@ -69,7 +73,11 @@ def release(host: Socket, request: Request) -> Released | None:
     records = Records(request.run_dir)
     records.share()
     gone = Released(records)
-    gone.take_away(host, records.read(name) or _lost(request, modules))
+    try:
+        gone.take_away(host, records.read(name) or _lost(request, modules))
+    except BaseException:
+        gone.leave()
+        raise
     gone.names.append(name)
     return gone
 

@@ -41,8 +41,7 @@ def delete(socket: Socket, message: Message, ends: list[tuple[Socket, int]]) -> 
         poll.register(each.fileno(), select.POLLIN)
     while ends:
         ready = dict(poll.poll(ANSWER_SECONDS * 1000))
-        if socket.fileno() in ready:
-            socket.end(answer)
+        if socket.fileno() in ready and socket.end(answer):
             return False
         if not ready:
             raise TryAgainLater(f"cannot {answer.message.what}", f"the kernel is silent after {ANSWER_SECONDS} s")

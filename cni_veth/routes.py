@@ -73,7 +73,7 @@ def is_local(socket: Socket, ip: str, index: int = 0) -> bool:
 
 def is_subnet_of(reply: Reply, gateway: str, index: int) -> bool:
     """Whether this is the route to a subnet that comes with the node's IPv4 address in it, "10.1.0.1/24", and goes
-    with it."""
+    with it. (Who adds one by hand with "proto kernel" is believed.)"""
     packed, prefix = address.split(gateway)
     return (reply["proto"], reply["dst_len"], reply.get("RTA_OIF"), reply.get("RTA_PREFSRC"), reply.get("RTA_DST")) == (
         RTPROT_KERNEL,

@@ -44,7 +44,9 @@ def is_of_network(text: str, network: str) -> bool:
 
 def mac_of(name: str) -> str:
     """A MAC for a link of that name in this namespace, the same for whoever asks until the next boot."""
-    boot_id = os.read(Descriptor.open(BOOT_ID).fd, 36)
+    file = Descriptor.open(BOOT_ID)
+    boot_id = os.read(file.fd, 36)
+    file.close()  # mypyc lets go of a variable after its last use
     seed = f"{boot_id!r} {os.stat(OWN).st_ino} {name}"
     return f"02:{':'.join(_digest(seed)[at : at + 2] for at in range(0, 10, 2))}"
 

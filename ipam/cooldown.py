@@ -50,7 +50,7 @@ class Cooldown:
         if self._seconds <= 0:
             return
         now, step = int(time.time()), -(-self._seconds // STEPS)
-        end = -(-(now + self._seconds) // step) * step
+        end = -(-(now + 1 + self._seconds) // step) * step  # the second that has begun does not count
         for where, bits in blocks.of(names).items():
             ends = self._ends(where, now)
             ends[end] = ends.get(end, 0) | bits

@@ -81,8 +81,12 @@ class Directory:
         fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._fd)
         try:
             has_facts = facts.read(fd) is not None
-            mtime = os.fstat(fd).st_mtime_ns + MICROSECOND
+            before = os.fstat(fd).st_mtime_ns
+            mtime = before + MICROSECOND
             _touch(fd, mtime)
+            if os.fstat(fd).st_mtime_ns == before:  # whole seconds
+                mtime = before + SECOND
+                _touch(fd, mtime)
             if has_facts and not facts.write(fd, known, mtime // SECOND):
                 facts.remove(fd)
         finally:
@@ -136,7 +140,8 @@ class Directory:
         for name, (content, inode, mtime) in made.items():
             try:
                 status = os.stat(name, dir_fd=self._fd)
-                if (status.st_ino, status.st_mtime_ns) == (inode, mtime):
+                # the content as well: where times have whole seconds another lease may have both
+                if (status.st_ino, status.st_mtime_ns) == (inode, mtime) and self.read(name) == content:
                     self.remove(name)
                     removed[name] = content
             except OSError:

@@ -22,16 +22,22 @@ fail() {
 # it stays what it is; then the distribution's, which is built with profile-guided optimization: without a server, calls
 # take three quarters of the time that they take with one built by pyenv.
 find_python() {
-    for needs in "import venv, ensurepip" ""; do
-        for python in $(ls .venv/bin/pip >/dev/null 2>&1 && echo .venv/bin/python) ${PYTHON:-} \
-            /usr/bin/python3 python3 python3.14 python3.13 python3.12 python3.11; do
-            if "$python" -c "$needs
+    others="/usr/bin/python3 python3 python3.14 python3.13 python3.12 python3.11"
+    first_python "" $(ls .venv/bin/pip >/dev/null 2>&1 && echo .venv/bin/python) ${PYTHON:-} ||
+        first_python "import venv, ensurepip" $others || first_python "" $others || true
+}
+
+first_python() {
+    needs=$1
+    shift
+    for python in "$@"; do
+        if "$python" -c "$needs
 import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null; then
-                command -v "$python"
-                return
-            fi
-        done
+            command -v "$python"
+            return
+        fi
     done
+    return 1
 }
 
 need_command() { command -v "$1" >/dev/null || missing="$missing $2"; }

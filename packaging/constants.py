@@ -18,7 +18,9 @@ def declared(source: str) -> str:
     lines = source.encode().split(b"\n")  # ast counts columns in bytes
     for node in reversed(tree.body):
         found = _assigned(node)
-        if found and all(_is_constant(name, value, assigned) for name, _, value in found):
+        rest = lines[(node.end_lineno or node.lineno) - 1][node.end_col_offset or 0 :]
+        is_alone = node.col_offset == 0 and not rest.startswith(b";")
+        if found and is_alone and all(_is_constant(name, value, assigned) for name, _, value in found):
             _replace(lines, node, "; ".join(_written(constant, source) for constant in found))
     return b"\n".join(lines).decode() + IMPORT
 

@@ -230,6 +230,14 @@ def test_the_same_gateway_with_another_prefix_is_refused(node: Node, pod: Pod, p
     assert node.addresses("cni0") == before
 
 
+def test_a_link_without_a_mac_in_the_bridge_s_name_stays(node: Node, pod: Pod, plugin: Plugin) -> None:
+    """What this ADD made it would know by the MAC that it chose, and it has chosen none."""
+    node.batch("tuntap add dev tun9 mode tun")
+    error = plugin.add(network(node, "10.1.2.0/24", bridge="tun9"), pod).failed(101)
+    assert "is not a bridge" in error["msg"]
+    assert "tun9" in node.links()
+
+
 @pytest.mark.parametrize("name", ["ipv4/ip_forward", "ipv4/conf/cni0/forwarding", "ipv6/conf/all/forwarding"])
 def test_forwarding_that_was_switched_off_is_on_again(node: Node, plugin: Plugin, name: str) -> None:
     conf = node.network("10.1.2.0/24", "fd00::/64", isGateway=True)

@@ -11,9 +11,10 @@ import pytest
 
 from cni.errors import PluginNotAvailable
 from cni_veth.conf import VethConf
-from cni_veth.features import collect, status
+from cni_veth.features import status
 from cni_veth.netlink import Socket
 from cni_veth.nft import ruleset as texts
+from cni_veth.released import collect
 from cni_veth.undo import Errors
 from tests.netns.test_host_ports import mapping, network
 from tests.netns.test_masquerade import ruleset

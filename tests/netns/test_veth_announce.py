@@ -82,6 +82,14 @@ def test_a_pod_without_ipv6_advertises_none(node: Node, pod: Pod, plugin: Plugin
     assert pod.sysctl("net/ipv6/conf/eth0/ndisc_notify") == "0"
 
 
+def test_a_pod_that_may_find_an_address_by_itself_does_no_dad(node: Node, pod: Pod, plugin: Plugin) -> None:
+    """A network without ipam: a router may give it one, and its link-local address is the first that it needs."""
+    plugin.add(node.network(), pod).succeeded()
+    assert pod.sysctl("net/ipv6/conf/eth0/accept_dad") == "0"
+    shown = pod.run(["ip", "-6", "addr", "show", "dev", "eth0"]).stdout
+    assert "fe80" in shown and "tentative" not in shown
+
+
 @pytest.mark.parametrize("subnet", SUBNETS)
 def test_a_neighbour_that_knew_the_ip_s_last_owner_reaches_the_new_one(node: Node, plugin: Plugin, subnet: str) -> None:
     """An IP is used again: whoever has the dead pod's MAC in its cache must not send there."""

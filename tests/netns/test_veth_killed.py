@@ -136,7 +136,7 @@ def test_an_add_that_is_interrupted_at_any(
 @pytest.mark.standalone
 @pytest.mark.parametrize(
     ("syscall", "least"),
-    [("sendto", 8), ("renameat", 1), ("symlinkat", 1), ("utimensat", 2), ("flock", 3), ("write", 5)],
+    [("sendto", 7), ("renameat", 1), ("symlinkat", 1), ("utimensat", 2), ("flock", 3), ("write", 5)],
 )
 def test_del_after_an_add_that_was_killed_at_any(node: Node, plugin: Plugin, syscall: str, least: int) -> None:
     """sendto: every request to the kernel; write: every sysctl, lease and the result."""

@@ -45,6 +45,7 @@ def test_a_constant_is_declared_in_its_line(declared: Callable[[str], str], befo
         "A, B = divmod(7, 2)",
         "A = B = 1",
         "class C:\n    A = 1",
+        "A = 1; B = 2",
     ],
 )
 def test_what_is_none_stays(declared: Callable[[str], str], source: str) -> None:
