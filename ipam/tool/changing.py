@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from cni.errors import AddressUnavailable, InvalidConfig
+from cni.errors import AddressUnavailable, CNIError
 from ipam.lease import RESERVED
-from ipam.ranges import ip_text, parse_ip
-from ipam.tool import page, reading
+from ipam.ranges import parse_ip, range_of
+from ipam.tool import configured, page, reading
 from ipam.tool.network import Lease, Network
 
 Found = list[tuple[Network, Lease]]
@@ -63,16 +63,17 @@ def remove(found: Found, verb: str, consent: Consent, is_json: bool) -> int:
     return 0 if consent.is_dry or len(removed) == len(found) else 1
 
 
-def reserve(network: Network, texts: list[str], note: str, consent: Consent, is_json: bool) -> int:
+def reserve(network: Network, names: list[str], note: str, conf_dir: str, consent: Consent, is_json: bool) -> int:
     """No pod gets these IPs, and no GC frees them, until `free`. All or none. Raises AddressUnavailable (102)."""
-    if "\n" in note or "\r" in note:
-        raise InvalidConfig("--note: must be one line")
-    names = [ip_text(_parse(text)) for text in texts]
+    for doubt in _doubts(network, names, conf_dir):
+        page.complain(f"warning: {doubt}")
     if not consent.is_dry:
         with network.make() as store:
             for name in names:
                 if not store.write(parse_ip(name), RESERVED + note.encode("utf-8", "surrogateescape")):
-                    raise AddressUnavailable(f"{name} of network {network.name} is taken", f"cni-ipam show {name}")
+                    raise AddressUnavailable(
+                        f"{name} of network {network.name} is taken", network.command("show", name)
+                    )
     if is_json:
         page.document({"network": network.name, "reserved": [] if consent.is_dry else names})
     else:
@@ -93,12 +94,20 @@ def _remove(found: Found) -> Found:
     return removed
 
 
-def _parse(text: str) -> tuple[int, int]:
+def _doubts(network: Network, names: list[str], conf_dir: str) -> list[str]:
+    """Why a reservation may keep nothing from anybody; nothing where no configuration can be read."""
+    known = configured.networks(conf_dir)
+    if known and network.name not in known:
+        return [f"no configuration in {conf_dir} is of network {network.name}, only of {', '.join(known)}"]
+    place = configured.elsewhere(conf_dir, network.data_dir, network.name)
     try:
-        return parse_ip(text)
-    except ValueError as error:
-        raise InvalidConfig(str(error)) from None
+        sets = configured.sets(conf_dir, network.name)
+    except CNIError:
+        sets = []
+    outside = [name for name in names if sets and not any(range_of(ranges, parse_ip(name)) for ranges in sets)]
+    text = f"no range of network {network.name} has {', '.join(outside)}"
+    return ([place] if place else []) + ([text] if outside else [])
 
 
 def _count(found: Found) -> str:
-    return f"{len(found)} lease{'' if len(found) == 1 else 's'}"
+    return page.count(len(found), "lease")

@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import sys
 
-from cni.errors import CNIError, InvalidConfig
-from cni.request import RUN_DIR
+from cni.errors import CNIError
+from cni.request import RUN_DIR, is_identifier
 from ipam import facts
 from ipam.conf import DATA_DIR
-from ipam.tool import changing, page, reading, stats, transfer, verify
+from ipam.ranges import ip_text, parse_ip
+from ipam.tool import changing, configured, page, reading, stats, transfer, verify
 from ipam.tool.changing import Consent
 from ipam.tool.network import Network, names
 
@@ -36,6 +37,10 @@ ABOUT = """who has which address of a node's pod networks, and what is wrong wit
 STATES = tuple(reading.STATES)
 
 
+class WrongUsage(CNIError):
+    """What argparse cannot know."""
+
+
 def main(argv: list[str]) -> int:
     """The exit code. Answers go to stdout, questions and complaints to stderr."""
     try:
@@ -46,7 +51,7 @@ def main(argv: list[str]) -> int:
         return _run(options)
     except CNIError as error:
         page.complain(f"cni-ipam: {error.msg}" + (f"\n{error.details}" if error.details else ""))
-        return 1
+        return 2 if isinstance(error, WrongUsage) else 1
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -64,7 +69,8 @@ def _run(options: Namespace) -> int:
         one = _one(options)
         if options.command == "export":
             return transfer.export(one)
-        return changing.reserve(one, options.ip, options.note, Consent(True, options.dry_run), is_json)
+        consent = Consent(True, options.dry_run)
+        return changing.reserve(one, options.ip, options.note, options.conf_dir, consent, is_json)
     networks = _all(options)
     if options.command == "list":
         return reading.list_leases(networks, options.state, is_json)
@@ -75,7 +81,8 @@ def _run(options: Namespace) -> int:
     consent = Consent(options.yes, options.dry_run)
     if options.command == "verify":
         others = [_network(options, name) for name in names(options.data_dir)]
-        return verify.verify(networks, others, options.conf_dir, consent if options.fix else None, is_json)
+        fix = consent if options.fix else None
+        return verify.verify(networks, others, options.data_dir, options.conf_dir, fix, is_json)
     if options.command == "free":
         return changing.free(networks, options.what, consent, is_json)
     return changing.reclaim(networks, facts.booted() if options.before_boot else None, consent, is_json)
@@ -88,22 +95,29 @@ def _network(options: Namespace, name: str) -> Network:
 def _all(options: Namespace) -> list[Network]:
     """The network asked for, or every one that there is."""
     found = names(options.data_dir)
+    place = configured.elsewhere(options.conf_dir, options.data_dir, options.network)
+    text = f"{options.data_dir} ({place})" if place else options.data_dir
     if options.network:
         if options.network not in found:
-            raise InvalidConfig(f"no network {options.network} in {options.data_dir}", f"there is {found or 'none'}")
+            there = f"there is {', '.join(found) or 'none'}"
+            raise WrongUsage(f"no network {options.network} in {text}", there)
         found = [options.network]
+    elif not found:
+        page.complain(f"no network in {text}")
     return [_network(options, name) for name in found]
 
 
 def _one(options: Namespace) -> Network:
-    """The network asked for, which may be a new one, or the only one."""
+    """The network asked for, to reserve in also a new one, or the only one."""
     if options.network:
-        return _network(options, options.network)
+        return _network(options, options.network) if options.command == "reserve" else _all(options)[0]
     found = names(options.data_dir)
     if len(found) != 1:
-        raise InvalidConfig(
-            f"which network of {options.data_dir}?", f"--network, one of {', '.join(found) or 'none yet'}"
-        )
+        if found:
+            there = f"--network, one of {', '.join(found)}"
+        else:
+            there = configured.elsewhere(options.conf_dir, options.data_dir) or "there is none yet: --network NAME"
+        raise WrongUsage(f"which network of {options.data_dir}?", there)
     return _network(options, found[0])
 
 
@@ -116,15 +130,42 @@ def _what(text: str) -> str:
     return text
 
 
+def _name(text: str) -> str:
+    import argparse
+
+    if text and not is_identifier(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name of a network")
+    return text
+
+
+def _ip(text: str) -> str:
+    """As the plugins write it."""
+    import argparse
+
+    try:
+        return ip_text(parse_ip(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _note(text: str) -> str:
+    import argparse
+
+    if "\n" in text or "\r" in text:
+        raise argparse.ArgumentTypeError("must be one line")
+    return text
+
+
 def _parser() -> ArgumentParser:
     import argparse
 
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--data-dir", default=DATA_DIR, metavar="DIR", help=f"ipam.dataDir; default {DATA_DIR}")
-    common.add_argument("--network", default="", metavar="NAME", help="this one alone; default all")
+    common.add_argument("--network", type=_name, default="", metavar="NAME", help="this one alone; default all")
+    common.add_argument(
+        "--conf-dir", default=CONF_DIR, metavar="DIR", help=f"the node's networks and their ranges; default {CONF_DIR}"
+    )
     common.add_argument("--json", action="store_true", help="for programs")
-    conf = argparse.ArgumentParser(add_help=False)
-    conf.add_argument("--conf-dir", default=CONF_DIR, metavar="DIR", help=f"says the ranges; default {CONF_DIR}")
     dry = argparse.ArgumentParser(add_help=False)
     dry.add_argument("--dry-run", action="store_true", help="only show what would be done")
     asks = argparse.ArgumentParser(add_help=False, parents=[dry])
@@ -142,8 +183,8 @@ def _parser() -> ArgumentParser:
     command("show", "all that is known of a lease").add_argument(
         "what", type=_what, metavar="IP|CONTAINER|NAMESPACE/POD"
     )
-    command("stats", "how full the ranges are", conf)
-    check = command("verify", "every inconsistency; exit code 1 where one is left", conf, asks)
+    command("stats", "how full the ranges are")
+    check = command("verify", "every inconsistency; exit code 1 where one is left", asks)
     check.add_argument("--fix", action="store_true", help="mend what no pod can miss")
     dead = command("reclaim", "remove leases of what is provably gone", asks)
     dead.add_argument(
@@ -155,8 +196,8 @@ def _parser() -> ArgumentParser:
     freed = command("free", "remove leases, whoever has them", asks)
     freed.add_argument("what", nargs="+", type=_what, metavar="IP|CONTAINER|NAMESPACE/POD")
     kept = command("reserve", "keep addresses from pods and GC", dry)
-    kept.add_argument("ip", nargs="+", metavar="IP")
-    kept.add_argument("--note", default="by hand", help="what for")
+    kept.add_argument("ip", nargs="+", type=_ip, metavar="IP")
+    kept.add_argument("--note", type=_note, default="by hand", help="what for")
     command("export", "a network's leases as JSON on stdout")
     command("import", "take over exported leases, all or none", asks).add_argument("file", metavar="FILE")
     return parser

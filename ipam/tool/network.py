@@ -10,7 +10,7 @@ import os
 from cni.errors import InvalidConfig
 from cni.request import is_identifier
 from ipam import facts, index
-from ipam.conf import COOLDOWN
+from ipam.conf import COOLDOWN, DATA_DIR
 from ipam.failure import failure
 from ipam.lease import LONGEST, RESERVED
 from ipam.liveness import Liveness
@@ -88,6 +88,13 @@ class Network:
         self.name = name
         self.path = os.path.join(data_dir, name)
         self._indexes = index.place(run_dir)
+
+    def command(self, *words: str) -> str:
+        """What to type for this network: `cni-ipam show 10.22.0.5 --network net1`."""
+        import shlex
+
+        place = [] if self.data_dir == DATA_DIR else ["--data-dir", self.data_dir]
+        return shlex.join(["cni-ipam", *words, *place, "--network", self.name])
 
     def names(self) -> list[str]:
         """Of its files; none where there is no directory."""

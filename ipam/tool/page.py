@@ -29,8 +29,15 @@ def table(rows: list[list[str]]) -> None:
         say("  ".join(row[column].ljust(width) for column, width in zip(columns, widths, strict=True)).rstrip())
 
 
+def count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def agrees(question: str) -> bool:
     """Whether the person says yes; no answer is no."""
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    answer = sys.stdin.readline()
+    if not answer:
+        complain("\nnobody answers, which is no: --yes does not ask")
+    return answer.strip().lower() in ("y", "yes")

@@ -9,7 +9,7 @@ from ipam.tool.network import Lease, Network
 
 HEAD = ["NETWORK", "ADDRESS", "POD", "CONTAINER", "INTERFACE", "SINCE", "STATE"]
 STATES = {
-    "empty": "a file without content, left by a crash: it is free",
+    "empty": "a file without content, left by a crash or made to keep the address from host-local: it is free",
     "reserved": "by `cni-ipam reserve`, until `cni-ipam free`",
     "dead": "what it was given to is provably gone",
     "kept": "nothing proves that what it was given to is gone",

@@ -61,7 +61,7 @@ def _cell(one: Range, first: int, size: int, used: int, ranges: list[Range]) -> 
 
 def _print(network: Network, leases: list[Lease], cooling: list[IP], sets: list[list[Range]], conf_dir: str) -> None:
     states = [lease.state for lease in leases]
-    page.say(f"network {network.name}: {len(leases)} leases ({_states(states)}), {len(cooling)} cooling")
+    page.say(f"network {network.name}: {page.count(len(leases), 'lease')} ({_states(states)}), {len(cooling)} cooling")
     taken = [lease.ip for lease in leases]
     for number, ranges in enumerate(sets):
         free, used = allocate.occupancy(ranges, taken)

@@ -57,8 +57,9 @@ def named(path: str) -> tuple[str, dict[str, bytes]]:
 
 def bring(network: Network, leases: dict[str, bytes], consent: Consent, is_json: bool) -> int:
     """All or none. 1 where the person says no. Raises AddressUnavailable (102) for IPs that others have."""
-    text = f"{len(leases)} leases into {network.path}"
+    text = f"{page.count(len(leases), 'lease')} into {network.path}"
     written: list[str] = []
+    here: dict[str, bytes] = {}
     is_meant = consent.is_dry or consent.to(f"import {text}?")
     store = network.find() if consent.is_dry else network.make() if is_meant else None
     if store is not None:
@@ -73,12 +74,16 @@ def bring(network: Network, leases: dict[str, bytes], consent: Consent, is_json:
             missing = [name for name, content in here.items() if not content]
             for name in missing if not consent.is_dry else []:
                 if not store.write(parse_ip(name), leases[name]):
-                    raise AddressUnavailable(f"{name} of network {network.name} is taken", f"cni-ipam show {name}")
+                    raise AddressUnavailable(
+                        f"{name} of network {network.name} is taken", network.command("show", name)
+                    )
                 written.append(name)
+    old = sum(content != b"" for content in here.values())
     if is_json:
         page.document({"network": network.name, "found": sorted(leases), "imported": written})
     else:
-        page.say(f"would import {text}" if consent.is_dry else f"imported {len(written)} of {text}")
+        done = f"would import {len(leases) - old} of" if consent.is_dry else f"imported {len(written)} of"
+        page.say(f"{done} {text}" + (f"; {old} had been here already" if old else ""))
     return 0 if is_meant else 1
 
 

@@ -29,26 +29,33 @@ class Finding:
         return self.lease is not None or self.what in ("index", "unfinished")
 
 
-def verify(networks: list[Network], others: list[Network], conf_dir: str, fix: Consent | None, is_json: bool) -> int:
-    """1 where something is left to be mended. `others`: all networks of the data directory. `fix`: mend, if agreed."""
-    found = []
+def verify(
+    networks: list[Network], others: list[Network], data_dir: str, conf_dir: str, fix: Consent | None, is_json: bool
+) -> int:
+    """1 where something is left to be mended. `others`: all networks of `data_dir`. `fix`: mend, if agreed."""
+    found, number = [], 0
     for network in networks:
         leases = network.leases()
+        number += sum(lease.content != b"" for lease in leases)
         sets = configured.sets(conf_dir, network.name)
         found += _files(network, leases) + _owners(network, leases, sets) + _places(network, leases, sets)
         found += _state(network) + _shared(network, leases, others) + _overlaps(network, sets)
     mendable = [one for one in found if one.can_be_mended]
-    if fix and mendable:
+    if not is_json:
+        _print(found)
+    if fix and mendable and fix.to(f"mend {len(mendable)}?"):
+        _mend(mendable)
         if not is_json:
-            _print(mendable)
-        if fix.to(f"mend {len(mendable)}?"):
-            _mend(mendable)
+            _print([one for one in mendable if not one.is_mended])  # it changed while the person thought
     if is_json:
         page.document([_as_json(one) for one in found])
+    elif not found:
+        places = page.count(len(networks), "network")
+        page.say(f"nothing is wrong in {places}, {page.count(number, 'lease')} of {data_dir}")
+    elif fix and fix.is_dry:
+        page.say(f"would mend {len(mendable)}")
     else:
-        _print([one for one in found if not one.is_mended])
-        mended = sum(one.is_mended for one in found)
-        page.say(f"{len(found)} found, {mended} mended" if found else "nothing is wrong")
+        page.say(f"{len(found)} found, {sum(one.is_mended for one in found)} mended")
     return 0 if all(one.is_mended for one in found) else 1
 
 
@@ -57,7 +64,9 @@ def _files(network: Network, leases: list[Lease]) -> list[Finding]:
     for lease in leases:
         if not lease.content:
             if _is_still_empty(network, lease):
-                text = "has no content: a crash left it; the address is free, but host-local does not know that"
+                keep = network.command("reserve", ip_text(lease.ip))
+                text = "has no content: a crash left it, or somebody made it to keep the address from host-local; "
+                text += f"`{keep}` keeps it, `--fix` frees it"
                 found.append(Finding(network, "empty", lease.name, text, lease))
             continue
         if not is_canonical(lease.name):

@@ -22,7 +22,7 @@ fail() {
 }
 
 ask_api_server() {
-    server=${KUBERNETES_SERVICE_HOST:?set POD_CIDRS, for there is no API server to ask}
+    server=$KUBERNETES_SERVICE_HOST
     case $server in *:*) server="[$server]" ;; esac
     # The token by a file, for arguments are everybody's to read.
     printf 'header = "Authorization: Bearer %s"\n' "$(cat "$account/token")" |
@@ -47,6 +47,9 @@ fill() {
         cat "$template"
         return
     fi
+    [ -n "${POD_CIDRS:-}" ] || [ -e "$host/etc/cni/pod-cidrs" ] || [ -n "${KUBERNETES_SERVICE_HOST:-}" ] ||
+        fail "there is no API server to ask for the pod subnets: set POD_CIDRS," \
+            "or write them to the node's /etc/cni/pod-cidrs"
     ranges=$(pod_cidrs | sed 's|.*|[{ "subnet": "&" }]|' | paste -s -d ,)
     [ -n "$ranges" ] || fail "node ${NODE_NAME:-} has no pod subnets: let the controller manager give them" \
         "(--allocate-node-cidrs), set POD_CIDRS, or write them to the node's /etc/cni/pod-cidrs"

@@ -51,8 +51,7 @@ class Tool:
 
     def __call__(self, command: str, *arguments: str, answer: str = "") -> Called:
         self._monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(answer.encode())))
-        places = ["--data-dir", str(self.data_dir)]
-        places += ["--conf-dir", str(self.conf)] if command in ("verify", "stats") else []
+        places = ["--data-dir", str(self.data_dir), "--conf-dir", str(self.conf)]
         code = main.main([command, *places, *arguments])
         return Called(code, *self._capsys.readouterr())
 
@@ -154,7 +153,9 @@ def test_free_shows_asks_and_removes(tool: Tool, ipam: Conf, network: Path) -> N
 
 def test_no_answer_is_no(tool: Tool, ipam: Conf, network: Path) -> None:
     ipam_call.add(ipam)
-    assert tool("free", "c1").code == 1
+    done = tool("free", "c1")
+    assert (done.code, "--yes" in done.err) == (1, True)
+    assert "--yes" not in tool("free", "c1", answer="\n").err
     assert len(ipam_call.leases(network)) == 2
 
 
@@ -283,8 +284,83 @@ def test_one_network_has_to_be_named_where_there_are_several(tool: Tool, network
     write(network, "10.1.2.50")
     write(network.parent / "net2", "10.1.2.50")
     refused = tool("reserve", "10.1.2.9")
-    assert (refused.code, "--network, one of net1, net2" in refused.err) == (1, True)
-    assert "no network net3" in tool("list", "--network", "net3").err
+    assert (refused.code, "--network, one of net1, net2" in refused.err) == (2, True)
+
+
+@pytest.mark.parametrize("command", ["list", "verify", "export"])
+def test_a_network_that_is_not_there_is_wrong_usage(tool: Tool, network: Path, command: str) -> None:
+    write(network, "10.1.2.50")
+    write(network.parent / "net2", "10.1.2.50")
+    done = tool(command, "--network", "net3")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == f"cni-ipam: no network net3 in {tool.data_dir}\nthere is net1, net2\n"
+
+
+@pytest.mark.parametrize("command", ["list", "stats", "verify"])
+def test_a_directory_without_networks_is_told_and_where_they_are(tool: Tool, tmp_path: Path, command: str) -> None:
+    done = tool(command)
+    assert (done.code, done.err) == (0, f"no network in {tool.data_dir}\n")
+    tool.configure([{"subnet": "10.1.2.0/24"}], name="here", dataDir=f"{tool.data_dir}/")
+    tool.configure([{"subnet": "10.1.3.0/24"}], name="mynet", dataDir="/run/scratch")
+    tool.configure([{"subnet": "10.1.4.0/24"}], name="other")
+    places = "10-mynet.conflist keeps mynet in /run/scratch; 10-other.conflist keeps other in /var/lib/cni/networks"
+    assert tool(command).err == f"no network in {tool.data_dir} ({places}: --data-dir)\n"
+    named = tool(command, "--network", "mynet")
+    assert "(10-mynet.conflist keeps mynet in /run/scratch: --data-dir)" in named.err
+
+
+def test_verify_of_nothing_says_that_it_was_nothing(tool: Tool) -> None:
+    assert tool("verify").lines == [f"nothing is wrong in 0 networks, 0 leases of {tool.data_dir}"]
+
+
+def test_reserve_where_no_network_is_says_where_they_are(tool: Tool) -> None:
+    assert "there is none yet: --network NAME" in tool("reserve", "10.1.3.9").err
+    tool.configure([{"subnet": "10.1.3.0/24"}], name="mynet", dataDir="/run/scratch")
+    refused = tool("reserve", "10.1.3.9")
+    assert refused.code == 2
+    assert "10-mynet.conflist keeps mynet in /run/scratch: --data-dir" in refused.err
+
+
+def test_reserve_warns_where_it_keeps_nothing_from_anybody(tool: Tool, ipam: Conf, network: Path) -> None:
+    def err(*arguments: str) -> str:
+        done = tool("reserve", *arguments)
+        assert done.code == 0
+        return done.err
+
+    assert err("10.7.7.7", "--network", "net1") == ""  # no configuration can be read
+    tool.configure(*ipam["ranges"], dataDir=str(tool.data_dir))
+    assert err("10.1.2.9", "2001:db8:1::9", "--network", "net1") == ""
+    assert err("10.1.2.10", "10.7.7.8", "--network", "net1") == "warning: no range of network net1 has 10.7.7.8\n"
+    text = f"warning: no configuration in {tool.conf} is of network net7, only of net1\n"
+    assert err("10.1.2.9", "--network", "net7") == text
+    tool.configure(*ipam["ranges"], dataDir="/run/scratch")
+    assert err("10.1.2.11", "--network", "net1") == (
+        "warning: 10-net1.conflist keeps net1 in /run/scratch: --data-dir\n"
+    )
+    tool.configure([{"subnet": "10.1.2.3/24"}], dataDir=str(tool.data_dir))
+    assert err("10.1.2.12", "--network", "net1") == ""
+    assert len(ipam_call.leases(network)) == 7
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["10.50.0.300"], "'10.50.0.300' is not an IP address"),
+        (["10.1.2.9", "--note", "two\nlines"], "argument --note: must be one line"),
+        (["10.1.2.9", "--network", "a/b"], "'a/b' is no name of a network"),
+    ],
+)
+def test_what_cannot_be_reserved_is_wrong_usage(tool: Tool, arguments: list[str], problem: str) -> None:
+    refused = tool("reserve", *arguments)
+    assert (refused.code, problem in refused.err) == (2, True), refused.err
+    assert not tool.data_dir.exists()
+
+
+def test_a_hint_is_a_command_for_this_network_of_this_directory(tool: Tool, ipam: Conf) -> None:
+    ipam_call.add(ipam, "c1")
+    hint = f"cni-ipam show 10.1.2.2 --data-dir {tool.data_dir} --network net1\n"
+    assert tool("reserve", "10.1.2.2").err.endswith(hint)
+    assert Network("/var/lib/cni/networks", "net1", "").command("show", "x") == "cni-ipam show x --network net1"
 
 
 # --- moving
@@ -304,6 +380,10 @@ def test_a_network_moves_from_node_to_node(tool: Tool, ipam: Conf, network: Path
     assert {row["state"] for row in tool("list", "--json").json} == {"unknown", "reserved"}
     again = tool("import", str(tmp_path / "exported"), "--yes", "--json")
     assert (again.code, again.json["imported"]) == (0, [])
+    tool("free", "--yes", "10.1.2.50")
+    place = f"4 leases into {tool.data_dir}/net1; 3 had been here already"
+    assert tool("import", str(tmp_path / "exported"), "--dry-run").lines == [f"would import 1 of {place}"]
+    assert tool("import", str(tmp_path / "exported"), "--yes").lines == [f"imported 1 of {place}"]
 
 
 def test_import_takes_nothing_from_others(tool: Tool, network: Path, tmp_path: Path) -> None:
@@ -322,7 +402,7 @@ def test_a_dry_import_makes_nothing(tool: Tool, network: Path, tmp_path: Path) -
     (tmp_path / "exported").write_text(tool("export").out)
     tool.data_dir = tmp_path / "other node"
     dry = tool("import", str(tmp_path / "exported"), "--dry-run")
-    assert (dry.code, dry.lines) == (0, [f"would import 1 leases into {tool.data_dir}/net1"])
+    assert (dry.code, dry.lines) == (0, [f"would import 1 of 1 lease into {tool.data_dir}/net1"])
     assert not tool.data_dir.exists()
 
 
@@ -381,7 +461,10 @@ def test_verify_of_a_healthy_network(tool: Tool, ipam: Conf) -> None:
     ipam_call.add(ipam, "c1")
     ipam_call.add(ipam, "c1", ifname="eth1")
     tool("reserve", "10.1.2.60", "10.9.9.9")
-    assert (tool("verify").code, tool("verify").lines) == (0, ["nothing is wrong"])
+    assert (tool("verify").code, tool("verify").lines) == (
+        0,
+        [f"nothing is wrong in 1 network, 6 leases of {tool.data_dir}"],
+    )
 
 
 @pytest.mark.parametrize(
@@ -437,6 +520,39 @@ def test_verify_names_what_else_uses_the_ranges(tool: Tool, ipam: Conf, network:
         "the node's route 10.2.2.0/25 on eth0",
     ]
     assert not any(one["canBeMended"] for one in found.json)
+
+
+def test_an_empty_file_may_be_somebodys_reservation(tool: Tool, network: Path) -> None:
+    write(network, "10.1.2.50", b"")
+    [line, _] = tool("verify").lines
+    assert "or somebody made it to keep the address from host-local; `cni-ipam reserve 10.1.2.50 --data-dir" in line
+    assert tool("reserve", "10.1.2.50").code == 0
+    assert tool("verify").code == 0
+
+
+def test_fix_shows_each_finding_once(tool: Tool, network: Path) -> None:
+    write(network, "10.1.2.51", b"")
+    write(network, "10.1.2.52", b"c2\r\neth0")
+    write(network, "10.1.2.53", b"c2\r\neth0")
+    for done, last in (
+        (tool("verify", "--fix", "--dry-run"), "would mend 1"),
+        (tool("verify", "--fix", answer="n\n"), "2 found, 0 mended"),
+        (tool("verify", "--fix", "--yes"), "2 found, 1 mended"),
+    ):
+        assert [line.split(": ")[1] for line in done.lines[:-1]] == ["empty", "duplicate"]
+        assert (done.code, done.lines[-1]) == (1, last)
+
+
+def test_fix_tells_what_changed_meanwhile(tool: Tool, network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(network, "10.1.2.51", b"")
+
+    def think(question: str) -> bool:
+        write(network, "10.1.2.51", b"c2\r\neth0")
+        return True
+
+    monkeypatch.setattr("ipam.tool.page.agrees", think)
+    done = tool("verify", "--fix")
+    assert (done.code, done.lines[0] == done.lines[1], done.lines[-1]) == (1, True, "1 found, 0 mended")
 
 
 def test_fix_mends_what_no_pod_can_miss_and_nothing_else(tool: Tool, ipam: Conf, network: Path) -> None:
