@@ -5,6 +5,7 @@ import os
 import sys
 
 gc.set_threshold(20_000)  # a call makes 12,000 objects and no garbage worth looking for (1 ms)
+sys.frozen = True  # so PyInstaller's bootstrap says, which packaging/cni-veth.spec leaves out
 
 if os.path.basename(sys.argv[0]) == "cni-vethd":  # serves with the same modules as C, see packaging/compile.py
     sys.path.insert(0, os.path.join(os.path.dirname(sys.executable), "compiled"))
