@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from PyInstaller.archive.readers import CArchiveReader
 
+from cni_veth.__main__ import NAMES
 from tests.packaging.conftest import REPOSITORY, build, copy_sources
 from tests.packaging.machine import run
 
@@ -121,6 +122,11 @@ def test_every_module_of_ours_is_inside(dist: Path) -> None:
     sources = [path for package in ("cni", "cni_veth", "ipam") for path in (REPOSITORY / package).rglob("*.py")]
     names = {".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__") for path in sources}
     assert names - modules(dist) == set()
+
+
+def test_every_plugin_has_a_bundle(dist: Path) -> None:
+    bundles = (dist / f"cni-veth-{VERSION}/_internal/bundles").iterdir()
+    assert {path.name for path in bundles} == {"start", *NAMES.values()}
 
 
 def test_what_a_call_runs_in_the_server_is_compiled(dist: Path, monkeypatch: pytest.MonkeyPatch) -> None:
