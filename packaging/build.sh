@@ -26,6 +26,9 @@ export PYTHONHASHSEED=0 SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-315532800}" # 19
 export PYINSTALLER_CONFIG_DIR="$PWD/build/pyinstaller"
 .venv/bin/python -m PyInstaller --noconfirm --clean --log-level WARN \
     --workpath build/work --distpath build/program packaging/cni-veth.spec </dev/null
+for bundle in start cni_veth.plugin cni_veth.loopback ipam.plugin; do
+    .venv/bin/python -I -S packaging/bundle.py build/program/cni-veth/_internal "$bundle" </dev/null
+done
 
 export ZIG_GLOBAL_CACHE_DIR="$PWD/.venv/zig" ZIG_LOCAL_CACHE_DIR="$PWD/build/zig"
 rm -rf build/compiled build/c

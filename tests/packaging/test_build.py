@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from PyInstaller.archive.readers import CArchiveReader
 
+from cni_veth.__main__ import NAMES
 from tests.packaging.conftest import REPOSITORY, build, copy_sources
 from tests.packaging.machine import run
 
@@ -97,27 +98,35 @@ def test_an_unknown_name_gets_a_clear_error(dist: Path, tmp_path: Path) -> None:
     assert "briddge" in error["msg"] and "cni-veth" in error["details"]
 
 
-def test_nothing_but_the_importer_runs_before_our_code(dist: Path) -> None:
-    """Each of PyInstaller's runtime hooks costs milliseconds at every pod; the one for inspect costs 26."""
+def test_nothing_runs_before_our_code(dist: Path) -> None:
+    """PyInstaller's importer costs 3 ms at every pod, and each of its runtime hooks more; the one for inspect 26."""
     archive = CArchiveReader(str(dist / f"cni-veth-{VERSION}/cni-veth"))
-    scripts = [name for name, entry in archive.toc.items() if entry[-1] == "s"]
-    assert scripts == ["pyiboot01_bootstrap", "entry"]
+    assert {name: entry[-1] for name, entry in archive.toc.items()} == {"entry": "s", "PYZ.pyz": "z"}
+    assert archive.open_embedded_archive("PYZ.pyz").toc == {}
+
+
+def modules(dist: Path) -> set[str]:
+    """All that the program can import, but for extensions."""
+    internal = dist / f"cni-veth-{VERSION}/_internal"
+    names = {".".join(path.relative_to(internal).with_suffix("").parts) for path in internal.rglob("*.pyc")}
+    return {name.removesuffix(".__init__") for name in names}
 
 
 def test_no_networking_framework_is_inside(dist: Path) -> None:
     """Of pyroute2 at most the messages: the rest would triple what a start costs."""
-    archive = CArchiveReader(str(dist / f"cni-veth-{VERSION}/cni-veth"))
-    modules = set(archive.open_embedded_archive("PYZ.pyz").toc)
-    assert "cni_veth.netlink" in modules
-    assert not [name for name in modules if name.startswith(("pyroute2.ndb", "pyroute2.iproute", "asyncio"))]
+    assert "cni_veth.netlink" in modules(dist)
+    assert not [name for name in modules(dist) if name.startswith(("pyroute2.ndb", "pyroute2.iproute", "asyncio"))]
 
 
 def test_every_module_of_ours_is_inside(dist: Path) -> None:
-    archive = CArchiveReader(str(dist / f"cni-veth-{VERSION}/cni-veth"))
-    modules = set(archive.open_embedded_archive("PYZ.pyz").toc)
     sources = [path for package in ("cni", "cni_veth", "ipam") for path in (REPOSITORY / package).rglob("*.py")]
     names = {".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__") for path in sources}
-    assert names - modules == set()
+    assert names - modules(dist) == set()
+
+
+def test_every_plugin_has_a_bundle(dist: Path) -> None:
+    bundles = (dist / f"cni-veth-{VERSION}/_internal/bundles").iterdir()
+    assert {path.name for path in bundles} == {"start", *NAMES.values()}
 
 
 def test_what_a_call_runs_in_the_server_is_compiled(dist: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -150,7 +150,7 @@ def test_a_full_disk_leaves_the_old_program_in_place(
 ) -> None:
     second = newer("second")
     script = f"""
-        mount -t tmpfs -o size=20m none {machine.root}
+        mount -t tmpfs -o size=32m none {machine.root}
         export DESTDIR={machine.root}
         {dist}/install.sh install >/dev/null && {second}/install.sh install
         echo "exit code $?"
