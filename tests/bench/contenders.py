@@ -62,7 +62,8 @@ class Site:
     def run(self, verb: str, pod: Pod) -> Outcome:
         """The verb of every plugin of the network, in the order and with the prevResult that a runtime gives it."""
         is_reference = self.title == REFERENCE
-        confs = self.network.plugins(self.conf, is_reference, self.pods.index(pod))
+        number = self.pods.index(pod) if self.network.has_ports else 0  # an IPAM plugin's pods are none of the node's
+        confs = self.network.plugins(self.conf, is_reference, number)
         result = self.results[pod.name] if verb in ("CHECK", "DEL") else None
         outcomes = []
         for conf in reversed(confs) if verb == "DEL" else confs:
