@@ -8,12 +8,12 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-TELL = ["-f", "-q", "-y", "-s", "4096", "-ttt"]
+TELL = ["-f", "-q", "-y", "-s", "4096"]
 """Options that make a log for `read`."""
 
 FIRST = ("openat", "mkdir")
-LINE = re.compile(r"^(\d+) +([\d.]+) +(\w+)\((.*)$")
-RESUMED = re.compile(r"^(\d+) +[\d.]+ +<\.\.\. \w+ resumed>(.*)$")
+LINE = re.compile(r"^(\d+) +(\w+)\((.*)$")
+RESUMED = re.compile(r"^(\d+) +<\.\.\. \w+ resumed>(.*)$")
 UNFINISHED = " <unfinished ...>"
 RESULT = re.compile(r"\) += ((-?\d+).*|\?)$")
 WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|(\d+|AT_FDCWD)<([^>]*)>|([^,\s][^,]*)')
@@ -23,8 +23,6 @@ class Call(NamedTuple):
     name: str
     number: int
     """Which one of that name of its thread, from 1: what inject= counts."""
-    seconds: float
-    """Unix time."""
     text: str
     """Arguments, ")" and result, as strace shows them; a descriptor with its path in angle brackets."""
 
@@ -57,12 +55,12 @@ def read(log: Path, within: Path) -> list[Call]:
         found = LINE.match(line)
         if found is None:
             continue
-        pid, seconds, name, text = found.groups()
+        pid, name, text = found.groups()
         counts[pid, name] += 1
         if not thread and name in FIRST and str(within) in text:
             thread = pid
         if pid == thread:
-            calls.append(Call(name, counts[pid, name], float(seconds), text.removesuffix(UNFINISHED)))
+            calls.append(Call(name, counts[pid, name], text.removesuffix(UNFINISHED)))
     return calls
 
 
