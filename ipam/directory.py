@@ -50,14 +50,14 @@ class Directory:
 
     def close(self) -> None:
         if self._is_unfinished:
-            self._discard_unfinished()
+            self.discard_unfinished()
         os.close(self._lock)
         os.close(self._fd)
 
     def names(self) -> list[str]:
         names = os.listdir(self._fd)
         if UNFINISHED in names:
-            self._discard_unfinished()
+            self.discard_unfinished()
         return names
 
     def read(self, name: str) -> bytes:
@@ -158,7 +158,7 @@ class Directory:
     def probe(self) -> None:
         """Whether a file could be written now."""
         self._write(b"probe")
-        self._discard_unfinished()
+        self.discard_unfinished()
         self._is_unfinished = False
 
     def _flush(self) -> None:
@@ -177,7 +177,7 @@ class Directory:
         try:
             fd = os.open(UNFINISHED, flags, 0o600, dir_fd=self._fd)
         except FileExistsError:
-            self._discard_unfinished()  # never overwritten: older versions left second names of finished files
+            self.discard_unfinished()  # never overwritten: older versions left second names of finished files
             fd = os.open(UNFINISHED, flags, 0o600, dir_fd=self._fd)
         try:
             _write_whole(fd, content)
@@ -192,7 +192,8 @@ class Directory:
         finally:
             os.close(fd)
 
-    def _discard_unfinished(self) -> None:
+    def discard_unfinished(self) -> None:
+        """What a crash left, if anything."""
         self.is_changed = True
         try:
             os.unlink(UNFINISHED, dir_fd=self._fd)

@@ -7,6 +7,7 @@
 
 It is current while its directory has the mtime of the network's. `Directory.stamp` gives the two one that no change
 will give again, so whatever anybody else creates or removes, and a crash of ours before the stamp, tells.
+One that is not current is written by `ipam.rebuild` alone.
 A file that is written in place does not: who finds that a name does not hold the content sets `is_current` to False.
 """
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 import os
 from _blake2 import blake2b  # hashlib would load OpenSSL
 
-from ipam import blocks, directory
+from ipam import blocks, directory, lock
 
 FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 SECOND = 10**9  # ns
@@ -43,14 +44,17 @@ class Index:
         self.is_current = False
         try:
             self._fd = os.open(path, FLAGS)
-            # where times have whole seconds two changes can have the same
-            self.is_current = mtime % SECOND != 0 and os.fstat(self._fd).st_mtime_ns == mtime
+            self.is_current = self.is_of(mtime)
         except OSError:
             pass
 
     def close(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
+
+    def is_of(self, mtime: int) -> bool:
+        """Whether it tells of a network directory of that mtime. Raises OSError."""
+        return is_telling(mtime) and os.fstat(self._fd).st_mtime_ns == mtime
 
     def names(self, content: bytes) -> list[str] | None:
         """The files that hold the content, None for too many to name. Only of a current one."""
@@ -88,11 +92,15 @@ class Index:
         self._changed.clear()
         os.utime(self._fd, ns=(mtime, mtime))
 
-    def rebuild(self, found: dict[str, bytes], mtime: int) -> None:
-        """Make it tell of these files, name -> content, and of no other. Raises OSError."""
+    def hold(self, wait: float) -> None:
+        """Make it where it is missing; until it is closed nobody else holds it. Raises OSError, TryAgainLater (11)."""
         if self._fd < 0:
             directory.make(self._path, 0o700)
             self._fd = os.open(self._path, FLAGS)
+        lock.flock(self._fd, f"the index {self._path}", self._path, wait)
+
+    def rebuild(self, found: dict[str, bytes], mtime: int) -> None:
+        """Make it tell of these files, name -> content, and of no other. Raises OSError."""
         wanted = _wanted(found)
         self._changed.clear()  # what an earlier one could not write
         self._found = set(os.listdir(self._fd))
@@ -100,7 +108,6 @@ class Index:
         for key in {*wanted, *self._found}:
             self._write(key, wanted.get(key, ""))
         self.settle(mtime)
-        self.is_current = True
 
     def drift(self, found: dict[str, bytes]) -> list[str]:
         """What it says of these files, name -> content, that is not so, a sentence each. Only of a current one."""
@@ -136,6 +143,11 @@ class Index:
         if self._text(key) != text:
             self._texts[key] = text
             self._changed.add(key)
+
+
+def is_telling(mtime: int) -> bool:
+    """Where times have whole seconds two changes can have the same."""
+    return mtime % SECOND != 0
 
 
 def _wanted(found: dict[str, bytes]) -> dict[str, str]:

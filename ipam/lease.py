@@ -30,13 +30,25 @@ class Record:
 
 
 def read(name: str, dir_fd: int) -> Record:
-    """What stands in that file, without surrounding white space. Raises OSError."""
+    """What stands in that file, without surrounding white space, and its facts. Raises OSError."""
     try:
         fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=dir_fd)
     except FileNotFoundError:
         return Record(b"", None)
     try:
         return Record(os.read(fd, LONGEST).strip(), facts.read(fd))
+    finally:
+        os.close(fd)
+
+
+def content(name: str, dir_fd: int) -> bytes:
+    """As `read`, without the facts."""
+    try:
+        fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=dir_fd)
+    except FileNotFoundError:
+        return b""
+    try:
+        return os.read(fd, LONGEST).strip()
     finally:
         os.close(fd)
 
@@ -51,6 +63,13 @@ def legacy_content(owner: Owner) -> bytes:
 
 def is_of(content: bytes, owner: Owner) -> bool:
     return content in (owner_content(owner), legacy_content(owner))
+
+
+def of_others(leases: dict[str, bytes], owners: set[Owner]) -> dict[str, bytes]:
+    """What is nobody's of these, name -> content: files without content as well, but not what a person reserved."""
+    kept = {owner_content(owner) for owner in owners} | {legacy_content(owner) for owner in owners}
+    others = {name: content for name, content in leases.items() if content not in kept}
+    return {name: content for name, content in others.items() if not content.startswith(RESERVED)}
 
 
 def is_ip(name: str) -> bool:

@@ -29,6 +29,16 @@ class Leases:
         self._lookup = Lookup(self._directory, Index(self.hints, self._directory.mtime))
         self._cooldown = Cooldown(f"{self.hints}.cool", cooldown)
 
+    def close(self) -> None:
+        """Unlock it, no more."""
+        self._lookup.close()
+        self._directory.close()
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether the index is current."""
+        return self._lookup.is_current
+
     def leases(self) -> dict[IP, bytes]:
         """Every IP that is taken, with the content of its file. Raises IOFailure (5)."""
         found, errors = self._lookup.survey()
@@ -70,7 +80,10 @@ class Leases:
 
     def content(self, ip: IP) -> bytes:
         """What stands in the IP's file; b"" where it is free. Raises IOFailure (5)."""
-        name = ip_text(ip)
+        return self.content_of(ip_text(ip))
+
+    def content_of(self, name: str) -> bytes:
+        """As `content`, of the file of that name."""
         try:
             return self._directory.read(name)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""The lock of one network's store: flock(2) on the file `lock`, the very one that host-local takes.
+"""Locks by flock(2). The one of a network's store is on its file `lock`, the very one that host-local takes.
 
 The wait is bounded, and its failure names the process that holds the lock.
 """
@@ -23,7 +23,7 @@ def acquire(dir_fd: int, path: str, wait: float = WAIT) -> int:
         # host-local's own flags and mode: whoever comes first makes the same file
         fd = os.open(FILE, os.O_CREAT | os.O_RDONLY | os.O_CLOEXEC, 0o750, dir_fd=dir_fd)
         try:
-            _flock(fd, path, wait)
+            flock(fd, f"the store {path}", os.path.join(path, FILE), wait)
             if os.fstat(fd).st_nlink:
                 return fd
         except BaseException:
@@ -32,7 +32,8 @@ def acquire(dir_fd: int, path: str, wait: float = WAIT) -> int:
         os.close(fd)  # somebody cleared the directory while we waited: others lock a newer file
 
 
-def _flock(fd: int, path: str, wait: float) -> None:
+def flock(fd: int, what: str, path: str, wait: float) -> None:
+    """`what` as in "WHAT is locked by pid 7". Raises TryAgainLater (11), OSError; see `acquire`."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return
@@ -57,8 +58,8 @@ def _flock(fd: int, path: str, wait: float) -> None:
             signal.setitimer(signal.ITIMER_REAL, 0)
     except TimeoutError:
         raise TryAgainLater(
-            f"the store {path} is locked by {_holder(fd)}",
-            f"waited {wait:g} s for flock on {os.path.join(path, FILE)}",
+            f"{what} is locked by {_holder(fd)}",
+            f"waited {wait:g} s for flock on {path}",
         ) from None
     finally:
         signal.signal(signal.SIGALRM, before)

@@ -14,11 +14,12 @@ from ipam.lease import is_ip
 class Lookup:
     """In an open store. What its methods find stands in the files, whatever the index says."""
 
-    __slots__ = ("_directory", "_index", "_used")
+    __slots__ = ("_directory", "_index", "_used", "_was_current")
 
     def __init__(self, directory: Directory, index: Index) -> None:
         self._directory = directory
         self._index = index
+        self._was_current = index.is_current
         self._used: dict[str, int] | None = None
 
     @property
@@ -58,11 +59,6 @@ class Lookup:
                 continue
             except OSError as error:
                 errors.append(failure("read", os.path.join(self._directory.path, name), error).msg)
-        if not errors and not self._index.is_current:
-            try:
-                self._index.rebuild(found, self._directory.stamp())
-            except OSError:
-                pass  # the next one surveys as well
         return found, errors
 
     def names(self) -> list[str]:
@@ -81,15 +77,17 @@ class Lookup:
             self._index.discard(content, name)
 
     def settle(self) -> None:
-        """Tell the index what has changed."""
-        if self._index.is_current and self._directory.is_changed:
-            try:
+        """Tell the index what has changed, or, where it was wrong, everybody that it is out of date."""
+        try:
+            if self._index.is_current and self._directory.is_changed:
                 self._index.settle(self._directory.stamp())
-            except OSError:
-                pass  # the next one finds it out of date
+            elif self._was_current and not self._index.is_current:
+                self._directory.stamp()
+        except OSError:
+            pass  # the next one finds it out of date
 
     def doubt(self) -> None:
-        """Whoever looks next reads all."""
+        """Who looks now reads all, and who comes next builds it anew."""
         self._index.is_current = False
 
     def drift(self) -> list[str]:

@@ -12,7 +12,7 @@ from cni.errors import CheckFailed, CNIError, PluginNotAvailable, TryAgainLater
 from cni.request import Request
 from cni.result import DNS, IPConfig, Result
 from cni.stderr import tell
-from ipam import facts, give, index, liveness, overlap, readiness, reclaim, resolv_conf, snapshot
+from ipam import facts, give, index, lease, liveness, overlap, readiness, reclaim, resolv_conf, snapshot
 from ipam.conf import IPAMConf, cooldown, data_dir, lock_timeout, parse, reclaims
 from ipam.facts import Facts
 from ipam.failure import report
@@ -60,7 +60,7 @@ def add(
         except BaseException:
             _take_back(store, request)
             raise
-        reclaim.make_room(store.path, conf, len(ips), lambda: _found(request))
+        reclaim.make_room(store.path, conf, len(ips), lambda: _as_it_is(request))
     raise TryAgainLater(f"range {len(ips)} of {store.path} was full {TRIES} times: others took what became free")
 
 
@@ -69,7 +69,7 @@ def check(request: Request) -> None:
     conf = parse(request)
     expected = _expected(request, conf.sets)
     pod = f"container {request.container_id} {request.ifname}"
-    store = Store.find(conf.data_dir, request.name, index.place(request.run_dir), conf.lock_timeout)
+    store = _as_it_is(request)
     if store is None:
         raise CheckFailed([f"expected a reservation for {pod}, found no store {conf.data_dir}/{request.name}"])
     with store:
@@ -99,20 +99,20 @@ def delete(request: Request) -> None:
 def gc(request: Request) -> None:
     """Release the IPs of all owners that the runtime does not list; without a list, what an earlier boot left.
 
-    These are looked for without the lock; what has changed meanwhile stays.
+    These are looked for without the lock, and removed a few at a time; what has changed meanwhile stays.
     Raises IOFailure (5) after everything that can be released is, TryAgainLater (11).
     """
+    path = os.path.join(data_dir(request), request.name)
     valid = request.valid_attachments()
-    if valid is not None:
-        store = _found(request)
-        if store is not None:
-            with store:
-                store.keep_only(valid)  # what it lists stays, whatever we would take for proof
+    errors: list[str] = []
+    if valid is not None:  # what it lists stays, whatever we would take for proof
+        contents, errors = snapshot.contents(path)
+        reclaim.remove_contents(path, lease.of_others(contents, valid), lambda: _as_it_is(request))
     elif reclaims(request):
-        path = os.path.join(data_dir(request), request.name)
         records, errors = snapshot.take(path)
-        reclaim.remove(liveness.dead(records, (liveness.EARLIER_BOOT,)), lambda: _found(request))
-        report("read", path, errors)
+        dead = liveness.dead(records, (liveness.EARLIER_BOOT,))
+        reclaim.remove(path, dead, lambda: _as_it_is(request))
+    report("read", path, errors)
 
 
 def status(request: Request) -> None:
@@ -148,6 +148,13 @@ def _found(request: Request) -> Store | None:
     return Store.find(data_dir(request), request.name, place, lock_timeout(request), cooldown(request))
 
 
+def _as_it_is(request: Request) -> Store | None:
+    """As `_found`, for who needs no index."""
+    place = index.place(request.run_dir)
+    wait, cool = lock_timeout(request), cooldown(request)
+    return Store.find(data_dir(request), request.name, place, wait, cool, is_indexed=False)
+
+
 def _leases(store: Store, conf: IPAMConf, request: Request, known: Facts) -> tuple[list[IP], bool]:
     """Those that the owner has, or what `give.reserve` gives it, and whether they are new."""
     owned = store.leases_of(request.owner)
@@ -167,7 +174,7 @@ def _leases(store: Store, conf: IPAMConf, request: Request, known: Facts) -> tup
 def _take_back(store: Store, request: Request) -> None:
     """What an ADD has made in a store that it left."""
     try:
-        again = _found(request) if store.made else None
+        again = _as_it_is(request) if store.made else None
         if again is not None:
             with again:
                 again.take_back(store.made)

@@ -26,23 +26,57 @@ def take(path: str, ips: Iterable[IP] | None = None) -> tuple[dict[IP, Record], 
     """
     found: dict[IP, Record] = {}
     errors: list[str] = []
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    fd = _opened(path)
+    if fd < 0:
         return found, errors
-    except OSError as error:
-        raise failure("open the store", path, error) from None
     try:
-        for ip in map(parse_ip, filter(is_ip, os.listdir(fd))) if ips is None else ips:
+        for ip in map(parse_ip, _leases(fd, path)) if ips is None else ips:
             name = ip_text(ip)
             try:
                 found[ip] = lease.read(name, fd)
             except OSError as error:
                 found[ip] = Record(UNREAD, None)
-                if not isinstance(error, IsADirectoryError):
-                    errors.append(failure("read", os.path.join(path, name), error).msg)
-    except OSError as error:
-        raise failure("list the store", path, error) from None
+                _note(errors, path, name, error)
     finally:
         os.close(fd)
     return found, errors
+
+
+def contents(path: str) -> tuple[dict[str, bytes], list[str]]:
+    """Name and content of all files, as of `Lookup.survey`, and what could not be read. Raises IOFailure (5)."""
+    found: dict[str, bytes] = {}
+    errors: list[str] = []
+    fd = _opened(path)
+    if fd < 0:
+        return found, errors
+    try:
+        for name in _leases(fd, path):
+            try:
+                found[name] = lease.content(name, fd)
+            except OSError as error:
+                _note(errors, path, name, error)
+    finally:
+        os.close(fd)
+    return found, errors
+
+
+def _opened(path: str) -> int:
+    """-1 where there is none."""
+    try:
+        return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return -1
+    except OSError as error:
+        raise failure("open the store", path, error) from None
+
+
+def _leases(fd: int, path: str) -> list[str]:
+    try:
+        return list(filter(is_ip, os.listdir(fd)))
+    except OSError as error:
+        raise failure("list the store", path, error) from None
+
+
+def _note(errors: list[str], path: str, name: str, error: OSError) -> None:
+    if not isinstance(error, IsADirectoryError):
+        errors.append(failure("read", os.path.join(path, name), error).msg)

@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import os
 
-from cni.errors import AddressUnavailable
-from ipam import directory, lock
+from cni.errors import AddressUnavailable, IOFailure
+from ipam import directory, lock, rebuild
 from ipam.facts import Facts
 from ipam.failure import failure, report
-from ipam.lease import RESERVED, Owner, Record, legacy_content, owner_content
+from ipam.lease import Owner, Record, legacy_content, owner_content
 from ipam.leases import Leases
-from ipam.ranges import IP, ip_text
+from ipam.ranges import IP, ip_text, parse_ip
 
 
 class Store(Leases):
@@ -39,23 +39,39 @@ class Store(Leases):
     @classmethod
     def make(cls, data_dir: str, network: str, indexes: str, wait: float = lock.WAIT, cooldown: int = 0) -> Store:
         """The store, made where it is missing. Raises IOFailure (5), TryAgainLater (11)."""
-        path = os.path.join(data_dir, network)
         found = cls.find(data_dir, network, indexes, wait, cooldown)
+        if found is not None:
+            return found
+        path = os.path.join(data_dir, network)
         try:
-            if found is None:
-                directory.make(path)
-                found = cls(path, indexes, wait, cooldown)
+            directory.make(path)
+            found = cls.find(data_dir, network, indexes, wait, cooldown)
+            return found if found is not None else cls(path, indexes, wait, cooldown)
         except OSError as error:
             raise failure("open the store", path, error) from None
-        return found
 
     @classmethod
     def find(
-        cls, data_dir: str, network: str, indexes: str, wait: float = lock.WAIT, cooldown: int = 0
+        cls,
+        data_dir: str,
+        network: str,
+        indexes: str,
+        wait: float = lock.WAIT,
+        cooldown: int = 0,
+        *,
+        is_indexed: bool = True,
     ) -> Store | None:
-        """The store, None where there is none. Raises IOFailure (5), TryAgainLater (11)."""
+        """The store, None where there is none. Raises IOFailure (5), TryAgainLater (11).
+
+        `is_indexed`: an index that is out of date is made anew; not for who needs none.
+        """
         path = os.path.join(data_dir, network)
         try:
+            found = cls(path, indexes, wait, cooldown)
+            if found.is_indexed or not is_indexed:
+                return found
+            found.close()
+            rebuild.rebuild(path, found.hints, wait)
             return cls(path, indexes, wait, cooldown)
         except FileNotFoundError:
             return None
@@ -73,8 +89,7 @@ class Store(Leases):
             if kind is None or issubclass(kind, AddressUnavailable):
                 self._lookup.settle()
         finally:
-            self._lookup.close()
-            self._directory.close()
+            self.close()
 
     def reserve(self, ip: IP, owner: Owner, set_index: int, known: Facts | None = None) -> bool:
         """Give the IP to the owner and note it as the set's last; False when it is taken. Raises IOFailure (5)."""
@@ -114,34 +129,42 @@ class Store(Leases):
         current = owner_content(owner)
         own = {name: content for name, content in found.items() if content == current}
         self._remove(own or found, errors)
-
-    def keep_only(self, owners: set[Owner]) -> None:
-        """Remove the leases of others, but none that a person reserved, and files without content.
-
-        Errors as in `release`.
-        """
-        found, errors = self._lookup.survey()
-        kept = {owner_content(owner) for owner in owners} | {legacy_content(owner) for owner in owners}
-        others = {name: content for name, content in found.items() if content not in kept}
-        self._remove({name: content for name, content in others.items() if not content.startswith(RESERVED)}, errors)
+        report("release", self.path, errors)
 
     def remove_if(self, name: str, content: bytes, known: Facts | None = None) -> bool:
         """Remove the file of that name, with content or without, if it is still this one. Raises IOFailure (5)."""
         if not self.record(name).is_same(Record(content, known)) or (not content and name not in self.listed()):
             return False
-        self._remove({name: content}, [])
+        errors: list[str] = []
+        self._remove({name: content}, errors)
+        report("release", self.path, errors)
         return True
 
-    def remove_same(self, records: dict[IP, Record]) -> list[IP]:
-        """Remove what is still what it was, facts and all, be it only in the index; these. Errors as in `release`."""
-        same = [ip for ip, record in records.items() if record.is_same(self.record(ip_text(ip)))]
-        self._remove({ip_text(ip): records[ip].content for ip in same}, [])
-        return same
+    def remove_contents(self, leases: dict[str, bytes], errors: list[str]) -> None:
+        """Remove what still has that content, whatever is known of it; notes errors and goes on."""
+        same = {}
+        for name, content in leases.items():
+            try:
+                if self.content_of(name) == content:
+                    same[name] = content
+            except IOFailure as error:
+                errors.append(error.msg)
+        self._remove(same, errors)
 
-    def rebuild(self) -> None:
-        """Build the index anew. Raises IOFailure (5)."""
+    def remove_same(self, records: dict[IP, Record], errors: list[str]) -> list[IP]:
+        """Remove what is still what it was, facts and all, be it only in the index; these. As `remove_contents`."""
+        same = {}
+        for ip, record in records.items():
+            try:
+                if record.is_same(self.record(ip_text(ip))):
+                    same[ip_text(ip)] = record.content
+            except IOFailure as error:
+                errors.append(error.msg)
+        return [parse_ip(name) for name in self._remove(same, errors)]
+
+    def doubt(self) -> None:
+        """Whoever comes next makes the index anew."""
         self._lookup.doubt()
-        self.leases()
 
     def probe(self) -> None:
         """Whether a lease could be written now, and all be read. Raises IOFailure (5)."""
@@ -149,7 +172,7 @@ class Store(Leases):
             self._directory.probe()
         except OSError as error:
             raise failure("write to the store", self.path, error) from None
-        if not self._lookup.is_current:
+        if not self.is_indexed:
             self.leases()
 
     def _create(self, name: str, content: bytes, known: Facts | None = None, *, is_durable: bool = False) -> bool:
@@ -161,7 +184,9 @@ class Store(Leases):
         self._lookup.add(content, name)
         return True
 
-    def _remove(self, leases: dict[str, bytes], errors: list[str]) -> None:
+    def _remove(self, leases: dict[str, bytes], errors: list[str]) -> list[str]:
+        """Those that are gone."""
+        removed = []
         self._cooldown.begin([name for name, content in leases.items() if content])
         for name, content in leases.items():
             try:
@@ -170,4 +195,5 @@ class Store(Leases):
                 errors.append(failure("remove", self._file(name), error).msg)
                 continue
             self._lookup.discard(content, name)
-        report("release", self.path, errors)
+            removed.append(name)
+        return removed

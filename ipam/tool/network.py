@@ -117,6 +117,10 @@ class Network:
         """Locked; None where there is no directory. Raises TryAgainLater (11) as well."""
         return Store.find(self.data_dir, self.name, self._indexes, cooldown=COOLDOWN)
 
+    def as_it_is(self) -> Store | None:
+        """As `find`; mends nothing."""
+        return Store.find(self.data_dir, self.name, self._indexes, cooldown=COOLDOWN, is_indexed=False)
+
     def make(self) -> Store:
         """As `find`; makes the directory."""
         return Store.make(self.data_dir, self.name, self._indexes, cooldown=COOLDOWN)

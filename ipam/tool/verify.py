@@ -119,7 +119,7 @@ def _places(network: Network, leases: list[Lease], sets: list[list[Range]]) -> l
 
 def _state(network: Network) -> list[Finding]:
     """What is seen under the lock only."""
-    store = network.find()
+    store = network.as_it_is()
     if store is None:
         return []
     found = []
@@ -171,13 +171,16 @@ def _mend(found: list[Finding]) -> None:
                     store.leases()  # removes it
                     one.is_mended = UNFINISHED not in network.names()
                 elif one.what == "index":
-                    store.rebuild()
+                    store.doubt()
                     one.is_mended = True
+        anew = network.find()
+        if anew is not None:
+            anew.close()
 
 
 def _is_still_empty(network: Network, lease: Lease) -> bool:
     """host-local makes a file first and writes into it then, both under the lock."""
-    store = network.find()
+    store = network.as_it_is()
     if store is None:
         return False
     with store:

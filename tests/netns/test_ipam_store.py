@@ -59,7 +59,7 @@ def test_zero_byte_file_is_removed_by_gc(ipam: Plugin, node: Node) -> None:
 @pytest.mark.parametrize("verb", ["ADD", "CHECK", "DEL", "GC", "STATUS"])
 def test_held_lock_is_waited_for_10_s_and_then_code_11_names_the_holder(ipam: Plugin, node: Node, verb: str) -> None:
     """strace turns the timer of 10 s into one of 1 ms; without any timer this would never end."""
-    store = prefilled(node)
+    store = prefilled(node, "10.1.0.4")  # for GC, which takes the lock only to remove something
     one_ms = struct.pack("4l", 0, 0, 0, 1000).hex()  # struct itimerval: interval, value
     impatient = ["strace", "-o", "/dev/null", "-e", f"inject=setitimer:poke_enter=@arg2={one_ms}:when=1"]
     conf = node.network("10.1.0.0/29", prevResult={"cniVersion": "1.1.0"}, **{"cni.dev/valid-attachments": []})
@@ -69,19 +69,19 @@ def test_held_lock_is_waited_for_10_s_and_then_code_11_names_the_holder(ipam: Pl
         error = ipam.cni(verb, conf, pod, wrap=impatient).failed(50 if verb == "STATUS" else 11)
     assert f"the store {store} is locked by pid {os.getpid()} (" in error["msg"]
     assert error["details"] == f"waited 10 s for flock on {store}/lock"
-    assert files(store).keys() == {"lock"}
+    assert files(store).keys() == {"lock", "10.1.0.4"}
 
 
 @pytest.mark.parametrize("verb", ["ADD", "DEL", "GC"])
 def test_lock_timeout_bounds_the_wait_and_the_error_names_the_holder(ipam: Plugin, node: Node, verb: str) -> None:
-    store = prefilled(node)
+    store = prefilled(node, "10.1.0.4")
     conf = node.network(ipam=node.ipam("10.1.0.0/29", lockTimeout=1), **{"cni.dev/valid-attachments": []})
     with (store / "lock").open("x") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         error = ipam.cni(verb, conf, None if verb == "GC" else POD).failed(11)
     assert f"the store {store} is locked by pid {os.getpid()} (" in error["msg"]
     assert error["details"] == f"waited 1 s for flock on {store}/lock"
-    assert files(store).keys() == {"lock"}
+    assert files(store).keys() == {"lock", "10.1.0.4"}
 
 
 def test_lock_is_waited_for_and_then_taken(ipam: Plugin, node: Node) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from ipam import lock
+from ipam import lock, reclaim, snapshot
+from ipam.lease import Owner, of_others
 from ipam.store import Store
 
 INDEXES = "run/ipam"
@@ -30,18 +31,25 @@ def reopen(network: Path) -> Store:
     return found
 
 
+def collect(network: Path, *owners: Owner) -> None:
+    """As GC does with such a list."""
+    contents, errors = snapshot.contents(str(network))
+    assert errors == []
+    reclaim.remove_contents(str(network), of_others(contents, set(owners)), lambda: reopen(network))
+
+
 def drift(network: Path) -> list[str]:
     """What the index that the verbs use says wrongly; also where it is not up to date."""
-    store = Store.find(str(network.parent), network.name, str(network.parent.parent / INDEXES))
+    place = str(network.parent.parent / INDEXES)
+    store = Store.find(str(network.parent), network.name, place, is_indexed=False)
     assert store is not None
     with store:
-        return store.drift() if store._lookup.is_current else ["it is out of date"]
+        return store.drift() if store.is_indexed else ["it is out of date"]
 
 
 def abandon(store: Store) -> None:
     """As a kill does: its descriptors are closed, no more."""
-    store._lookup.close()
-    store._directory.close()
+    store.close()
 
 
 def is_locked(network: Path) -> bool:

@@ -14,7 +14,7 @@ from cni.errors import IOFailure, TryAgainLater
 from ipam.directory import UNFINISHED
 from ipam.ranges import parse_ip
 from ipam.store import Store
-from tests.unit.ipam_disk import fail_with, files, make, reopen
+from tests.unit.ipam_disk import collect, fail_with, files, make, reopen
 
 POD = ("c1", "eth0")
 IP = parse_ip("10.1.0.5")
@@ -134,7 +134,7 @@ def test_what_a_power_cut_tore_hinders_no_verb(tmp_path: Path, network: Path, to
         assert store.leases_of(POD) == []
         assert store.last_reserved(0) is None
         assert store.reserve((4, IP[1] + 1), POD, 0)
+    collect(network, POD)
     with reopen(network) as store:
-        store.keep_only({POD})
         assert store.leases() == {(4, IP[1] + 1): b"c1\r\neth0"}
     assert "10.1.0.5" not in files(network)

@@ -15,7 +15,7 @@ from ipam.lease import Owner
 from ipam.ranges import IP, parse_ip
 from ipam.store import Store
 from tests.unit.ipam_call import Conf, add, delete
-from tests.unit.ipam_disk import INDEXES, Listings, abandon, files, make, reopen
+from tests.unit.ipam_disk import INDEXES, Listings, abandon, collect, files, make, reopen
 
 POD, OTHER = ("c1", "eth0"), ("c2", "eth0")
 TICK = 10_000_000  # ns, the longest of any kernel
@@ -60,8 +60,8 @@ def test_a_probe_and_a_collection_keep_it_current(network: Path, listings: Listi
     with reopen(network) as store:
         store.reserve((4, 7), OTHER, 0)
         store.probe()
-    with reopen(network) as store:
-        store.keep_only({OTHER})
+    assert listings.since() == 0
+    collect(network, OTHER)
     assert listings.since() == 1  # GC's own
     assert (leases_of(network, POD), leases_of(network, OTHER)) == ([], [(4, 7)])
     assert listings.since() == 0
@@ -84,15 +84,17 @@ def replace(network: Path) -> None:
     give_away(network)
 
 
-@pytest.mark.parametrize("change", [remove, empty, give_away, replace])
+@pytest.mark.parametrize(("change", "is_in_place"), [(remove, 0), (empty, 1), (give_away, 1), (replace, 0)])
 def test_what_others_took_from_an_owner_is_noticed(
-    network: Path, listings: Listings, change: Callable[[Path], None]
+    network: Path, listings: Listings, change: Callable[[Path], None], is_in_place: int
 ) -> None:
     """A content written in place leaves the directory's mtime alone: the file that was read tells."""
     change(network)
     assert leases_of(network, POD) == [SECOND]
     assert listings.since() == 1
     expected = [FIRST] if "10.1.0.5" in files(network) and (network / "10.1.0.5").read_bytes() else []
+    assert leases_of(network, OTHER) == expected
+    assert listings.since() == is_in_place
     assert leases_of(network, OTHER) == expected
     assert listings.since() == 0
 

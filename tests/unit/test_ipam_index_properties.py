@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ipam.lease import Owner, is_of, owner_content
 from ipam.ranges import IP, ip_text
 from ipam.store import Store
-from tests.unit.ipam_disk import abandon, make
+from tests.unit.ipam_disk import abandon, collect, make
 
 OWNERS = [("c1", "eth0"), ("c1", "eth1"), ("c2", "eth0")]
 Step = Callable[[Path, IP, Owner], None]
@@ -33,7 +33,7 @@ def ours_releases(path: Path, ip: IP, owner: Owner) -> None:
 
 
 def ours_collects(path: Path, ip: IP, owner: Owner) -> None:
-    inside(path, lambda store: store.keep_only({owner}))
+    collect(path, owner)
 
 
 def ours_probes(path: Path, ip: IP, owner: Owner) -> None:

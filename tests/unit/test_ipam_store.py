@@ -13,7 +13,7 @@ import pytest
 from cni.errors import IOFailure
 from ipam.ranges import parse_ip
 from ipam.store import Store
-from tests.unit.ipam_disk import fail_with, files, make
+from tests.unit.ipam_disk import collect, fail_with, files, make
 
 POD = ("c1", "eth0")
 IP = parse_ip("10.1.0.5")
@@ -88,21 +88,23 @@ def test_a_file_without_content_is_a_free_ip(store: Store, network: Path, conten
     assert not (network / "10.1.0.5").exists()
 
 
-def test_a_directory_in_the_way_is_a_taken_ip(store: Store, network: Path) -> None:
-    (network / "10.1.0.5").mkdir()
-    assert not store.reserve(IP, POD, 0)
-    assert store.leases() == {}
-    store.release(POD)
-    store.keep_only(set())
+def test_a_directory_in_the_way_is_a_taken_ip(tmp_path: Path, network: Path) -> None:
+    with make(tmp_path) as store:
+        (network / "10.1.0.5").mkdir()
+        assert not store.reserve(IP, POD, 0)
+        assert store.leases() == {}
+        store.release(POD)
+    collect(network)
     assert (network / "10.1.0.5").is_dir()
 
 
-def test_only_files_named_by_an_ip_are_leases(store: Store, network: Path) -> None:
-    for name in ("notes.txt", "10.1.0", "last_reserved_ip.7"):
-        (network / name).write_text("c1\r\neth0")
-    assert store.leases() == {}
-    store.release(POD)
-    store.keep_only(set())
+def test_only_files_named_by_an_ip_are_leases(tmp_path: Path, network: Path) -> None:
+    with make(tmp_path) as store:
+        for name in ("notes.txt", "10.1.0", "last_reserved_ip.7"):
+            (network / name).write_text("c1\r\neth0")
+        assert store.leases() == {}
+        store.release(POD)
+    collect(network)
     assert {"notes.txt", "10.1.0", "last_reserved_ip.7", "lock"} <= set(files(network))
 
 
@@ -116,36 +118,41 @@ def test_the_last_reserved_ip_is_a_hint(store: Store, network: Path, content: by
     assert store.last_reserved(1) is None
 
 
-def test_release_takes_every_lease_of_the_owner_and_no_other(store: Store, network: Path) -> None:
-    for number, owner in enumerate([POD, POD, ("c1", "eth1"), ("c11", "eth0")]):
-        store.reserve((4, IP[1] + number), owner, 0)
+def test_release_takes_every_lease_of_the_owner_and_no_other(tmp_path: Path, network: Path) -> None:
+    with make(tmp_path) as store:
+        for number, owner in enumerate([POD, POD, ("c1", "eth1"), ("c11", "eth0")]):
+            store.reserve((4, IP[1] + number), owner, 0)
     (network / "10.1.0.77").write_text("c1\r\neth0 \n")
-    store.release(POD)
-    assert sorted(store.leases().values()) == [b"c1\r\neth1", b"c11\r\neth0"]
-    store.release(POD)
-    store.release(("unknown", "eth0"))
-    assert len(store.leases()) == 2
+    with make(tmp_path) as store:
+        store.release(POD)
+        assert sorted(store.leases().values()) == [b"c1\r\neth1", b"c11\r\neth0"]
+        store.release(POD)
+        store.release(("unknown", "eth0"))
+        assert len(store.leases()) == 2
 
 
-def test_release_takes_a_legacy_lease_when_there_is_no_other(store: Store, network: Path) -> None:
+def test_release_takes_a_legacy_lease_when_there_is_no_other(tmp_path: Path, network: Path) -> None:
+    network.mkdir()
     (network / "10.1.0.8").write_text("  c1\n ")
-    store.reserve(IP, POD, 0)
-    store.release(POD)
-    assert list(store.leases()) == [parse_ip("10.1.0.8")]
-    store.release(POD)
-    assert store.leases() == {}
+    with make(tmp_path) as store:
+        store.reserve(IP, POD, 0)
+        store.release(POD)
+        assert list(store.leases()) == [parse_ip("10.1.0.8")]
+        store.release(POD)
+        assert store.leases() == {}
 
 
-def test_keep_only_removes_what_nobody_owns(store: Store, network: Path) -> None:
-    for number, owner in enumerate([POD, ("c1", "eth1"), ("c2", "eth0")]):
-        store.reserve((4, IP[1] + number), owner, 0)
-    (network / "10.1.0.20").write_text("c1")
-    (network / "10.1.0.21").write_text("c9")
-    (network / "10.1.0.22").write_text("")
-    store.keep_only({POD})
+def test_gc_removes_what_nobody_owns(tmp_path: Path, network: Path) -> None:
+    with make(tmp_path) as store:
+        for number, owner in enumerate([POD, ("c1", "eth1"), ("c2", "eth0")]):
+            store.reserve((4, IP[1] + number), owner, 0)
+        (network / "10.1.0.20").write_text("c1")
+        (network / "10.1.0.21").write_text("c9")
+        (network / "10.1.0.22").write_text("")
+    collect(network, POD)
     leases = {name for name in files(network) if name.startswith("10.")}
     assert leases == {"10.1.0.5", "10.1.0.20"}
-    store.keep_only(set())
+    collect(network)
     assert set(files(network)) == {"lock", "last_reserved_ip.0"}
 
 
@@ -170,14 +177,16 @@ def test_removing_goes_on_past_errors_and_reports_all(
     assert {name for name in files(network) if name.startswith("10.")} == {"10.1.0.5", "10.1.0.7"}
 
 
-def test_an_unreadable_lease_fails_a_listing_but_not_the_release_of_others(
-    store: Store, network: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store.reserve(IP, POD, 0)
+def test_an_unreadable_lease_fails_a_listing_but_not_the_release_of_others(tmp_path: Path, network: Path) -> None:
+    with make(tmp_path) as store:
+        store.reserve(IP, POD, 0)
     (network / "10.1.0.9").symlink_to("10.1.0.9")  # open fails with ELOOP, for root as well
-    with pytest.raises(IOFailure, match=r"cannot read 1 leases in .*/10.1.0.9: Too many levels"):
+    with (
+        pytest.raises(IOFailure, match=r"cannot read 1 leases in .*/10.1.0.9: Too many levels"),
+        make(tmp_path) as store,
+    ):
         store.leases()
-    with pytest.raises(IOFailure, match=r"cannot release 1 leases"):
+    with pytest.raises(IOFailure, match=r"cannot release 1 leases"), make(tmp_path) as store:
         store.release(POD)
     assert not (network / "10.1.0.5").exists()
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from ipam import facts
+from ipam.lease import RESERVED
 from ipam.ranges import parse_ip
-from ipam.store import RESERVED
 from ipam.tool import main
 from ipam.tool.network import Network
 from tests.unit import ipam_call
