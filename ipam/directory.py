@@ -38,12 +38,13 @@ class Directory:
         self._is_unfinished = False
         self._sizes: dict[str, int] = {}  # of the files that were read
         self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._lock = -1
         try:
             self._lock = lock.acquire(self._fd, path, wait)
+            status = os.fstat(self._fd)
         except BaseException:
-            os.close(self._fd)
+            self.close()
             raise
-        status = os.fstat(self._fd)
         # only `stamp` makes the two differ: the kernel's own time another directory may have as well
         self.mtime = status.st_mtime_ns if status.st_mtime_ns < status.st_ctime_ns else 0
         self.key = f"{status.st_dev}-{status.st_ino}"
@@ -51,12 +52,18 @@ class Directory:
     def close(self) -> None:
         if self._is_unfinished:
             self.discard_unfinished()
-        os.close(self._lock)
+        self.unlock()
         os.close(self._fd)
+
+    def unlock(self) -> None:
+        """What reads can still be used."""
+        if self._lock >= 0:
+            os.close(self._lock)
+        self._lock = -1
 
     def names(self) -> list[str]:
         names = os.listdir(self._fd)
-        if UNFINISHED in names:
+        if UNFINISHED in names and self._lock >= 0:
             self.discard_unfinished()
         return names
 
@@ -140,8 +147,9 @@ class Directory:
         for name, (content, inode, mtime) in made.items():
             try:
                 status = os.stat(name, dir_fd=self._fd)
-                # the content as well: where times have whole seconds another lease may have both
-                if (status.st_ino, status.st_mtime_ns) == (inode, mtime) and self.read(name) == content:
+                is_that = (status.st_ino, status.st_mtime_ns) == (inode, mtime)
+                # where times have whole seconds another lease may have both
+                if is_that and (mtime % SECOND or self.read(name) == content):
                     self.remove(name)
                     removed[name] = content
             except OSError:

@@ -6,8 +6,9 @@
         10.0.0.0 -> "2c"                                           `ipam.blocks`: of this /24, .2, .3 and .5 are used
 
 It is current while its directory has the mtime of the network's. `Directory.stamp` gives the two one that no change
-will give again, so whatever anybody else creates or removes, and a crash of ours before the stamp, tells.
-One that is not current is written by `ipam.rebuild` alone.
+will give again, so whatever anybody else creates or removes, and a crash of ours before the stamp, tells. A time that
+the kernel gave to either tells nothing, as it may have given it to both.
+One that is not current is written by who holds it alone.
 A file that is written in place does not: who finds that a name does not hold the content sets `is_current` to False.
 """
 
@@ -30,7 +31,10 @@ def place(run_dir: str) -> str:
 
 
 class Index:
-    """Of one network, used under its store's lock. Where it cannot be read or written it is not current, no more."""
+    """Of one network; used under its store's lock, but to hold it and make it anew.
+
+    Where it cannot be read or written it is not current, no more.
+    """
 
     __slots__ = ("_changed", "_fd", "_found", "_path", "_texts", "is_current")
 
@@ -54,7 +58,8 @@ class Index:
 
     def is_of(self, mtime: int) -> bool:
         """Whether it tells of a network directory of that mtime. Raises OSError."""
-        return is_telling(mtime) and os.fstat(self._fd).st_mtime_ns == mtime
+        status = os.fstat(self._fd)
+        return is_telling(mtime) and mtime == status.st_mtime_ns < status.st_ctime_ns
 
     def names(self, content: bytes) -> list[str] | None:
         """The files that hold the content, None for too many to name. Only of a current one."""
@@ -92,22 +97,27 @@ class Index:
         self._changed.clear()
         os.utime(self._fd, ns=(mtime, mtime))
 
-    def hold(self, wait: float) -> None:
-        """Make it where it is missing; until it is closed nobody else holds it. Raises OSError, TryAgainLater (11)."""
+    def hold(self) -> bool:
+        """Until it is closed, and made where it is missing; False where somebody else does. Raises OSError."""
         if self._fd < 0:
             directory.make(self._path, 0o700)
             self._fd = os.open(self._path, FLAGS)
-        lock.flock(self._fd, f"the index {self._path}", self._path, wait)
+        return lock.is_free(self._fd)
+
+    def wait(self, seconds: float) -> None:
+        """Until nobody holds it. Raises OSError, TryAgainLater (11)."""
+        lock.flock(self._fd, f"the index {self._path}", self._path, seconds)
 
     def rebuild(self, found: dict[str, bytes], mtime: int) -> None:
         """Make it tell of these files, name -> content, and of no other. Raises OSError."""
         wanted = _wanted(found)
-        self._changed.clear()  # what an earlier one could not write
+        self._changed.clear()
         self._found = set(os.listdir(self._fd))
         self._texts = {key: "" for key in wanted if key not in self._found}
         for key in {*wanted, *self._found}:
             self._write(key, wanted.get(key, ""))
         self.settle(mtime)
+        self.is_current = True
 
     def drift(self, found: dict[str, bytes]) -> list[str]:
         """What it says of these files, name -> content, that is not so, a sentence each. Only of a current one."""

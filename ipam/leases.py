@@ -25,8 +25,12 @@ class Leases:
         """Raises OSError, TryAgainLater (11)."""
         self.path = path
         self._directory = directory.Directory(path, wait)
-        self.hints = os.path.join(indexes, self._directory.key)
-        self._lookup = Lookup(self._directory, Index(self.hints, self._directory.mtime))
+        try:
+            self.hints = os.path.join(indexes, self._directory.key)
+            self._lookup = Lookup(self._directory, Index(self.hints, self._directory.mtime))
+        except BaseException:  # of a signal's handler: a worker lives on
+            self._directory.close()
+            raise
         self._cooldown = Cooldown(f"{self.hints}.cool", cooldown)
 
     def close(self) -> None:

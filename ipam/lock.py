@@ -32,13 +32,19 @@ def acquire(dir_fd: int, path: str, wait: float = WAIT) -> int:
         os.close(fd)  # somebody cleared the directory while we waited: others lock a newer file
 
 
-def flock(fd: int, what: str, path: str, wait: float) -> None:
-    """`what` as in "WHAT is locked by pid 7". Raises TryAgainLater (11), OSError; see `acquire`."""
+def is_free(fd: int) -> bool:
+    """Then it is taken. Raises OSError."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return
     except BlockingIOError:
-        pass
+        return False
+    return True
+
+
+def flock(fd: int, what: str, path: str, wait: float) -> None:
+    """`what` as in "WHAT is locked by pid 7". Raises TryAgainLater (11), OSError; see `acquire`."""
+    if is_free(fd):
+        return
     import signal
 
     is_waiting = True

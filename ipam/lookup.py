@@ -51,22 +51,18 @@ class Lookup:
 
     def survey(self) -> tuple[dict[str, bytes], list[str]]:
         """Name and content of every file that is named by an IP, and the errors met on the way."""
-        found, errors = {}, []
-        for name in filter(is_ip, self.names()):
+        found, errors = contents(self._directory)
+        if not errors and not self._index.is_current:
             try:
-                found[name] = self._directory.read(name)
-            except IsADirectoryError:
-                continue
-            except OSError as error:
-                errors.append(failure("read", os.path.join(self._directory.path, name), error).msg)
+                if self._index.hold():
+                    self._index.rebuild(found, self._directory.stamp())
+            except OSError:
+                pass  # the next one surveys as well
         return found, errors
 
     def names(self) -> list[str]:
         """Of all files. Raises IOFailure (5)."""
-        try:
-            return self._directory.names()
-        except OSError as error:
-            raise failure("list the store", self._directory.path, error) from None
+        return names(self._directory)
 
     def add(self, content: bytes, name: str) -> None:
         if self._index.is_current:
@@ -99,3 +95,24 @@ class Lookup:
             return self._directory.read(name) == content
         except OSError:
             return False
+
+
+def contents(directory: Directory) -> tuple[dict[str, bytes], list[str]]:
+    """Name and content of every file that is named by an IP, and the errors met on the way. Raises IOFailure (5)."""
+    found, errors = {}, []
+    for name in filter(is_ip, names(directory)):
+        try:
+            found[name] = directory.read(name)
+        except IsADirectoryError:
+            continue
+        except OSError as error:
+            errors.append(failure("read", os.path.join(directory.path, name), error).msg)
+    return found, errors
+
+
+def names(directory: Directory) -> list[str]:
+    """Of all files. Raises IOFailure (5)."""
+    try:
+        return directory.names()
+    except OSError as error:
+        raise failure("list the store", directory.path, error) from None

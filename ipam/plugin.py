@@ -107,12 +107,11 @@ def gc(request: Request) -> None:
     errors: list[str] = []
     if valid is not None:  # what it lists stays, whatever we would take for proof
         contents, errors = snapshot.contents(path)
-        reclaim.remove_contents(path, lease.of_others(contents, valid), lambda: _as_it_is(request))
+        reclaim.remove_contents(lease.of_others(contents, valid), lambda: _as_it_is(request), errors)
     elif reclaims(request):
         records, errors = snapshot.take(path)
-        dead = liveness.dead(records, (liveness.EARLIER_BOOT,))
-        reclaim.remove(path, dead, lambda: _as_it_is(request))
-    report("read", path, errors)
+        reclaim.remove(liveness.dead(records, (liveness.EARLIER_BOOT,)), lambda: _as_it_is(request), errors)
+    report("read or release", path, errors)
 
 
 def status(request: Request) -> None:

@@ -30,62 +30,57 @@ def make_room(path: str, conf: IPAMConf, set_index: int, reopen: Callable[[], St
     Afterwards it is worth another try. Raises AddressUnavailable (102) where there is nothing, IOFailure (5).
     """
     ranges, wanted = conf.sets[set_index], conf.requested[set_index]
+    failed: list[str] = []
     records, errors = snapshot.take(path, None if wanted is None else [wanted])
     leases = {ip: record for ip, record in records.items() if record.content and allocate.is_given(ranges, ip)}
     free = allocate.next_free(ranges, leases, None) if wanted is None else wanted
     if free is not None and free not in leases:  # its file was emptied in place, say: the index does not know
-        remove(path, {free: Record(b"", None)}, reopen)
+        remove({free: Record(b"", None)}, reopen, failed)
+        report("release", path, failed)
         return
     dead = liveness.dead(leases) if conf.reclaims else {}
     if not dead:
         report("read", path, errors)
         raise _nothing(path, conf, set_index, leases)
-    freed = remove(path, {ip: dead[ip] for ip in sorted(dead)[:MOST]}, reopen)
+    freed = remove({ip: dead[ip] for ip in sorted(dead)[:MOST]}, reopen, failed)
+    report("release", path, failed)
     if freed and wanted is None:
         tell(f"cni-ipam: {set_text(ranges)} was exhausted: removed {len(freed)} dead leases of {path}\n".encode())
     elif freed:
         tell(f"cni-ipam: {ip_text(freed[0])} was asked for: removed its dead lease of {path}\n".encode())
 
 
-def remove(path: str, records: dict[IP, Record], reopen: Callable[[], Store | None]) -> list[IP]:
-    """Those that are still the same, facts and all; these.
-
-    Raises IOFailure (5) after everything that can be removed is, TryAgainLater (11).
-    """
+def remove(records: dict[IP, Record], reopen: Callable[[], Store | None], errors: list[str]) -> list[IP]:
+    """Those that are still the same, facts and all; these. Notes errors and goes on. Raises TryAgainLater (11)."""
     ips = {ip_text(ip): ip for ip in sorted(records)}
     removed: list[IP] = []
 
-    def remove_some(store: Store, names: list[str], errors: list[str]) -> None:
+    def remove_some(store: Store, names: list[str]) -> None:
         removed.extend(store.remove_same({ips[name]: records[ips[name]] for name in names}, errors))
 
-    _in_portions(path, list(ips), remove_some, reopen)
+    _in_portions(list(ips), remove_some, reopen)
     return removed
 
 
-def remove_contents(path: str, leases: dict[str, bytes], reopen: Callable[[], Store | None]) -> None:
+def remove_contents(leases: dict[str, bytes], reopen: Callable[[], Store | None], errors: list[str]) -> None:
     """As `remove`, by name, of what still has that content, whatever else is known of it."""
 
-    def remove_some(store: Store, names: list[str], errors: list[str]) -> None:
+    def remove_some(store: Store, names: list[str]) -> None:
         store.remove_contents({name: leases[name] for name in names}, errors)
 
-    _in_portions(path, list(leases), remove_some, reopen)
+    _in_portions(list(leases), remove_some, reopen)
 
 
 def _in_portions(
-    path: str,
-    names: list[str],
-    remove_some: Callable[[Store, list[str], list[str]], None],
-    reopen: Callable[[], Store | None],
+    names: list[str], remove_some: Callable[[Store, list[str]], None], reopen: Callable[[], Store | None]
 ) -> None:
     """Between two of them others get the lock."""
-    errors: list[str] = []
     for at in range(0, len(names), PORTION):
         store = reopen()
         if store is None:
             break
         with store:
-            remove_some(store, names[at : at + PORTION], errors)
-    report("release", path, errors)
+            remove_some(store, names[at : at + PORTION])
 
 
 def unavailable(set_index: int, problem: str, details: str = "") -> AddressUnavailable:

@@ -71,8 +71,8 @@ class Store(Leases):
             if found.is_indexed or not is_indexed:
                 return found
             found.close()
-            rebuild.rebuild(path, found.hints, wait)
-            return cls(path, indexes, wait, cooldown)
+            rebuild.rebuild(path, found.hints, wait / 4)
+            return cls(path, indexes, wait / 2, cooldown)  # so that all the waits stay below two of these
         except FileNotFoundError:
             return None
         except OSError as error:

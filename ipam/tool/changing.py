@@ -84,7 +84,7 @@ def reserve(network: Network, names: list[str], note: str, conf_dir: str, consen
 def _remove(found: Found) -> Found:
     removed: Found = []
     for network in dict.fromkeys(one for one, _ in found):
-        store = network.find()
+        store = network.as_it_is()
         if store is None:
             continue
         with store:

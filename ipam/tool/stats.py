@@ -99,7 +99,7 @@ def _states(states: list[str]) -> str:
 
 
 def _cooling(network: Network) -> list[IP]:
-    store = network.find()
+    store = network.as_it_is()
     if store is None:
         return []
     with store:

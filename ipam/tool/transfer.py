@@ -61,7 +61,7 @@ def bring(network: Network, leases: dict[str, bytes], consent: Consent, is_json:
     written: list[str] = []
     here: dict[str, bytes] = {}
     is_meant = consent.is_dry or consent.to(f"import {text}?")
-    store = network.find() if consent.is_dry else network.make() if is_meant else None
+    store = network.as_it_is() if consent.is_dry else network.make() if is_meant else None
     if store is not None:
         with store:
             here = {name: store.content(parse_ip(name)) for name in leases}

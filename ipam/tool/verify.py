@@ -172,10 +172,12 @@ def _mend(found: list[Finding]) -> None:
                     one.is_mended = UNFINISHED not in network.names()
                 elif one.what == "index":
                     store.doubt()
-                    one.is_mended = True
         anew = network.find()
         if anew is not None:
-            anew.close()
+            with anew:
+                for one in found:
+                    if one.network is network and one.what == "index":
+                        one.is_mended = anew.is_indexed
 
 
 def _is_still_empty(network: Network, lease: Lease) -> bool:

@@ -60,8 +60,8 @@ OURS = {
     "cni_veth.veth", "cni_veth.vlan", "cni_veth.wire", "ipam", "ipam.allocate", "ipam.blocks", "ipam.conf",
     "ipam.cooldown", "ipam.directory", "ipam.exclude", "ipam.facts", "ipam.failure", "ipam.give", "ipam.index",
     "ipam.lease", "ipam.leases", "ipam.liveness", "ipam.lock", "ipam.lookup", "ipam.overlap", "ipam.plugin",
-    "ipam.ranges", "ipam.readiness", "ipam.reclaim", "ipam.resolv_conf", "ipam.sets", "ipam.snapshot", "ipam.sticky",
-    "ipam.store",
+    "ipam.ranges", "ipam.readiness", "ipam.rebuild", "ipam.reclaim", "ipam.resolv_conf", "ipam.sets", "ipam.snapshot",
+    "ipam.sticky", "ipam.store",
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ipam import lock, reclaim, snapshot
+from ipam.failure import report
 from ipam.lease import Owner, of_others
 from ipam.store import Store
 
@@ -35,7 +36,8 @@ def collect(network: Path, *owners: Owner) -> None:
     """As GC does with such a list."""
     contents, errors = snapshot.contents(str(network))
     assert errors == []
-    reclaim.remove_contents(str(network), of_others(contents, set(owners)), lambda: reopen(network))
+    reclaim.remove_contents(of_others(contents, set(owners)), lambda: reopen(network), errors)
+    report("release", str(network), errors)
 
 
 def drift(network: Path) -> list[str]:

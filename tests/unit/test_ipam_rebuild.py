@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from cni.errors import IOFailure, TryAgainLater
-from ipam import lease, reclaim
+from cni.errors import IOFailure
+from ipam import lookup, rebuild, reclaim
+from ipam.directory import Directory
 from ipam.ranges import parse_ip
 from tests.unit.ipam_disk import INDEXES, Listings, collect, files, is_locked, make, reopen
 
@@ -29,35 +33,56 @@ def network(tmp_path: Path) -> Path:
 
 
 def at_each_reading(monkeypatch: pytest.MonkeyPatch, do: Callable[[], object]) -> None:
-    real = lease.content
+    real = Directory.read
 
-    def content(name: str, dir_fd: int) -> bytes:
+    def read(directory: Directory, name: str) -> bytes:
         do()
-        return real(name, dir_fd)
+        return real(directory, name)
 
-    monkeypatch.setattr(lease, "content", content)
+    monkeypatch.setattr(Directory, "read", read)
 
 
 def test_the_store_is_read_without_its_lock(network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[bool] = []
     at_each_reading(monkeypatch, lambda: seen.append(is_locked(network)))
     with reopen(network) as store:
-        assert store.is_indexed and store.drift() == []
-    assert seen == [False] * NUMBER
+        assert store.is_indexed and seen == [False] * NUMBER
+        assert store.drift() == []
 
 
-def test_what_changes_meanwhile_is_noticed(network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_changes_meanwhile_is_noticed_and_makes_an_end(network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once it is read without the lock, and then with it: others may change the store again and again."""
     listings = Listings(monkeypatch)
     with monkeypatch.context() as patch:
         at_each_reading(patch, lambda: (network / "10.1.0.77").write_bytes(b"c2\r\neth0"))
         with reopen(network) as store:
             assert not store.is_indexed
             assert store.leases_of(OTHER) == [parse_ip("10.1.0.77")]
+            assert store.is_indexed
     assert listings.since() == 2
     with reopen(network) as store:
         assert store.is_indexed
         assert store.leases_of(OTHER) == [parse_ip("10.1.0.77")]
-    assert listings.since() == 1
+    assert listings.since() == 0
+
+
+def test_a_store_that_is_moved_away_and_back_meanwhile_is_read_all_the_same(
+    network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A move changes no time of the directory that is moved."""
+    real, aside = lookup.contents, network.with_name("aside")
+
+    def contents(directory: Directory) -> tuple[dict[str, bytes], list[str]]:
+        network.rename(aside)
+        try:
+            return real(directory)
+        finally:
+            aside.rename(network)
+
+    monkeypatch.setattr(lookup, "contents", contents)
+    with reopen(network) as store:
+        assert store.is_indexed
+        assert store.leases_of(("old3", "eth0")) == [parse_ip("10.1.0.3")]
 
 
 def test_what_changes_and_changes_back_meanwhile_is_noticed(network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,21 +125,46 @@ def test_who_comes_while_it_is_made_waits_and_does_not_make_it_again(
     assert listings.since() == 0
 
 
-def test_the_wait_is_bounded_and_names_who_makes_it(network: Path) -> None:
+def test_who_makes_it_and_does_not_come_to_an_end_hinders_nobody(network: Path) -> None:
+    """Stopped by a debugger, say: after a while all is read, under the lock."""
     reopen(network).close()
     (network / "10.1.0.77").write_bytes(b"c2\r\neth0")
     [index] = (network.parent / INDEXES).iterdir()
     fd = os.open(index, os.O_RDONLY)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
-        with pytest.raises(TryAgainLater, match=f"the index {index} is locked by pid {os.getpid()} ") as caught:
-            make(network.parent, wait=0.05)
-        assert caught.value.details == f"waited 0.05 s for flock on {index}"
-        assert not is_locked(network)
+        with make(network.parent, wait=0.2) as store:
+            assert store.leases_of(OTHER) == [parse_ip("10.1.0.77")]
+            assert not store.is_indexed
     finally:
         os.close(fd)
     with reopen(network) as store:
         assert store.is_indexed
+
+
+@pytest.mark.parametrize("call", ["open", "fstat", "utime", "listdir", "mkdir", "symlink"])
+def test_what_hinders_it_hinders_no_call(network: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """Each of its system calls fails in turn; no descriptor stays open."""
+    status = network.stat()
+    place = network.parent / INDEXES / f"{status.st_dev}-{status.st_ino}"
+    real, left, before = getattr(os, call), 0, len(os.listdir("/proc/self/fd"))
+
+    def fail(*arguments: Any, **at: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return real(*arguments, **at)
+
+    for number in range(1, 9):
+        left = number
+        with monkeypatch.context() as patch:
+            patch.setattr(os, call, fail)
+            rebuild.rebuild(str(network), str(place), 1)
+        assert len(os.listdir("/proc/self/fd")) == before, number
+        shutil.rmtree(place, ignore_errors=True)
+    with reopen(network) as store:
+        assert store.is_indexed and store.drift() == []
 
 
 def test_a_store_that_another_replaced_meanwhile_is_not_told_of(network: Path, monkeypatch: pytest.MonkeyPatch) -> None:

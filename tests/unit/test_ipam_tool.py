@@ -640,6 +640,20 @@ def test_a_configuration_that_cannot_be_read_is_told(tool: Tool, network: Path) 
     )
 
 
+@pytest.mark.parametrize("arguments", [["list"], ["stats"], ["verify"], ["verify", "--fix", "--dry-run"], ["import"]])
+def test_who_only_looks_changes_nothing(
+    tool: Tool, ipam: Conf, network: Path, tmp_path: Path, arguments: list[str]
+) -> None:
+    """Not even what the next call of the plugin will: the index, and what a crash left."""
+    ipam_call.add(ipam, "c1")
+    (tmp_path / "exported").write_text(tool("export").out)
+    write(network, "10.1.2.9", b"c9\r\neth0")
+    write(network, ".cni-ipam.unfinished", b"c3")
+    before = files(network), network.stat().st_mtime_ns
+    tool(*arguments, *([str(tmp_path / "exported"), "--dry-run"] if arguments == ["import"] else []))
+    assert (files(network), network.stat().st_mtime_ns) == before
+
+
 # --- the command line
 
 
