@@ -12,11 +12,13 @@ from cni_veth.nft import attachment
 from cni_veth.nft.transaction import Netfilter
 from cni_veth.records import Records, words
 
-HELP = """usage: cni-veth reconcile
+HELP = """usage: cni-veth reconcile [--quiet]
 
 Puts back what the pods of this node need in nftables (masquerade, host ports, guards, policies) and is missing. What is
 there stays, no connection is cut, and no other program's table is touched. The next ADD of a pod with rules does the
 same, but only where whole sets are gone, as after `nft flush ruleset`: emptied chains it does not see.
+
+--quiet: nothing is said where nothing was missing.
 
 Exit code: 0 all is there, 1 some could not be put back, 2 wrong usage.
 """
@@ -24,7 +26,8 @@ Exit code: 0 all is there, 1 some could not be put back, 2 wrong usage.
 
 def main(argv: list[str]) -> int:
     """The exit code. Everything is told on stderr."""
-    if argv:
+    is_quiet = argv == ["--quiet"]
+    if argv and not is_quiet:
         sys.stderr.write(HELP)
         return 0 if argv[0] in ("--help", "-h") else 2
     environ = dict(os.environ)
@@ -33,7 +36,7 @@ def main(argv: list[str]) -> int:
         problems, missing = _put_back(records, environ)
     except CNIError as error:
         problems, missing = [f"{error.msg}; {error.details}" if error.details else error.msg], 0
-    told = problems or [f"{missing} pods' rules were missing and are back"]
+    told = problems or ([] if is_quiet and not missing else [f"{missing} pods' rules were missing and are back"])
     sys.stderr.write("".join(f"cni-veth: {line}\n" for line in told))
     return 1 if problems else 0
 
@@ -43,6 +46,8 @@ def _put_back(records: Records, environ: dict[str, str]) -> tuple[list[str], int
     if not os.path.isdir(records.directory):
         return [], 0  # no pod of this node has rules
     netfilter, host = Netfilter(), Socket()
+    if not attachment.lacking(netfilter, attachment.living(host, records)):
+        return [], 0  # so that no ADD waits for a look
     records.claim()
     missing = attachment.lacking(netfilter, attachment.living(host, records))
     if not missing:

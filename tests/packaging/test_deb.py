@@ -12,6 +12,7 @@ import pytest
 
 from tests.packaging.conftest import REPOSITORY
 from tests.packaging.machine import run
+from tests.packaging.systemd import SOCKET, TIMER, Systemd
 from tests.world import Node
 
 pytestmark = pytest.mark.root
@@ -105,3 +106,28 @@ def test_a_pod_gets_its_address_from_it(package: Path, tmp_path: Path) -> None:
         [result] = on_a_system(package, tmp_path, script, node)
         assert [ip["address"] for ip in json.loads(result)["ips"]] == ["10.7.0.2/24"]
         assert pod.addresses("eth0") == ["10.7.0.2/24"] and pod.reaches("10.7.0.1")
+
+
+# In a mount namespace inside of the machine: what dpkg writes below /usr stays there, and /opt and systemd are the machine's.
+_ON_SYSTEMD = """
+set -e
+for place in /usr/lib /usr/share; do
+    over=$1$place
+    mkdir -p "$over/upper" "$over/work"
+    mount -t overlay overlay -o "lowerdir=$place,upperdir=$over/upper,workdir=$over/work" "$place"
+done
+mkdir -p /var/lib/dpkg/info /var/lib/dpkg/updates && touch /var/lib/dpkg/status
+dpkg --force-depends --install "$2"
+systemctl is-active $3
+dpkg --force-depends --remove cni-veth
+systemctl is-active $3 || true
+"""
+
+
+def test_its_scripts_start_and_end_the_units(package: Path, booted: Systemd) -> None:
+    scratch = booted.run("mktemp", "-d", "-p", "/run").stdout.strip()
+    script = ("sh", "-euc", _ON_SYSTEMD, "sh", scratch, str(package), f"{SOCKET} {TIMER}")
+    done = booted.run("unshare", "--mount", "--propagation", "private", *script)
+    assert done.returncode == 0, done.stderr + done.stdout
+    states = [line for line in done.stdout.splitlines() if line in ("active", "inactive")]
+    assert states == ["active", "active", "inactive", "inactive"]
