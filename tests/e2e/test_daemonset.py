@@ -23,8 +23,8 @@ def machine(programs: None) -> Iterator[Machine]:
 
 
 @pytest.fixture
-def containerd(machine: Machine, images: dict[str, Path]) -> Containerd:
-    return Containerd(machine, images.values())
+def containerd(machine: Machine, images: dict[str, Path], node_image: Path) -> Containerd:
+    return Containerd(machine, [*images.values(), node_image])
 
 
 def test_a_bare_node_becomes_ready_and_its_pods_are_served(machine: Machine, cri: CRI) -> None:
