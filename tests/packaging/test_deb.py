@@ -108,7 +108,7 @@ def test_a_pod_gets_its_address_from_it(package: Path, tmp_path: Path) -> None:
         assert pod.addresses("eth0") == ["10.7.0.2/24"] and pod.reaches("10.7.0.1")
 
 
-# In a mount namespace inside of the machine: what dpkg writes below /usr stays there; /opt and systemd are the machine's.
+# In a mount namespace inside of the machine: what dpkg writes below /usr stays there, /opt and systemd are its own.
 _ON_SYSTEMD = """
 set -e
 for place in /usr/lib /usr/share; do
