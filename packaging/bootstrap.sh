@@ -106,6 +106,7 @@ list_missing() {
     need_command podman podman
     need_command busybox busybox-static
     need_command dpkg-deb dpkg
+    need_command rpmbuild rpm
     need_command curl curl # of the node's image, and of its init container outside of it
     need_command openssl openssl
     # for Go, which fetches the peers
