@@ -3,45 +3,17 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.netns.filesystem import Filesystem
 from tests.world import Node, Plugin, Pod
-from tests.world.plugin import Reply
 
 POD, OTHER = Pod("c1"), Pod("c2")
 PAGE = os.sysconf("SC_PAGE_SIZE")  # what any content takes of a tmpfs(5)
 READ_ONLY = 'mount --bind "$1" "$1"; mount -o remount,bind,ro "$1"'
 REMEDY = "remount it or set ipam.dataDir to another place"
-
-
-class Filesystem:
-    """What is mounted on the node's dataDir, seen by the plugin and by nobody else."""
-
-    def __init__(self, node: Node, ipam: Plugin, mount: str) -> None:
-        """`mount` are shell commands; $1 is the directory."""
-        node.store.mkdir(exist_ok=True)
-        commands = f"{mount}; echo ready; exec sleep 600"
-        holder = node.start(["unshare", "--mount", "sh", "-ec", commands, "sh", str(node.store)])
-        assert holder.stdout
-        assert holder.stdout.readline() == "ready\n", holder.communicate()[1]
-        self.store = Path(f"/proc/{holder.pid}/root{node.store}/net")
-        self._enter = ["nsenter", f"--mount=/proc/{holder.pid}/ns/mnt"]
-        self._ipam = ipam
-
-    def cni(self, verb: str, conf: dict[str, Any], pod: Pod | None = None) -> Reply:
-        reply = self._ipam.cni(verb, conf, pod, wrap=self._enter)
-        assert "Traceback" not in reply.stderr
-        return reply
-
-    def leases(self) -> dict[str, bytes]:
-        """Every file but those that belong to nobody."""
-        if not self.store.exists():
-            return {}
-        paths = [path for path in self.store.iterdir() if path.name != "lock"]
-        return {path.name: path.read_bytes() for path in paths if not path.name.startswith("last_reserved_ip.")}
 
 
 def tmpfs(options: str) -> str:
