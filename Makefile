@@ -4,7 +4,7 @@ DESTDIR =
 DROPIN =
 export DESTDIR DROPIN
 
-.PHONY: help demo test test-e2e check build deb install uninstall bench soak torture conformance clean distclean
+.PHONY: help demo test test-e2e check build deb rpm install uninstall bench soak torture conformance clean distclean
 .NOTPARALLEL:
 
 help: ## this list
@@ -41,6 +41,9 @@ build: ## dist/cni: the executables, ready to install here or to copy to a node;
 
 deb: build ## dist/cni-veth_VERSION_ARCHITECTURE.deb
 	packaging/deb/build.sh
+
+rpm: build ## dist/cni-veth-VERSION-1.ARCHITECTURE.rpm, by rpmbuild
+	packaging/rpm/build.sh
 
 install: build ## to $(DESTDIR)/opt/cni; DROPIN=1: also under the names bridge and host-local
 	dist/cni/install.sh install

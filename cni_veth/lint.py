@@ -13,7 +13,7 @@ from cni import document, versions
 from cni.conf import nearest
 from cni.errors import CNIError
 from cni.request import Request
-from cni_veth import schema
+from cni_veth import dropin, schema
 from cni_veth.conf import VethConf
 from cni_veth.ipam_plugin import OWN_TYPES, validate_own
 
@@ -21,8 +21,9 @@ USAGE = "usage: cni-veth lint FILE..."
 HELP = f"""{USAGE}
 
 Says what is wrong with network configurations (.conf, .conflist; "-" is stdin), a line for each problem:
-"FILE: where: what". Plugins of other types are only checked for their type, and whether the executables are
-installed is not checked at all. Warnings do not count as problems.
+"FILE: where: what". Plugins of other types are only checked for their type, but for bridge and host-local where they
+are ours in CNI_PATH, or in /opt/cni/bin (DROPIN=1). Whether the executables are installed is not checked. Warnings do
+not count as problems.
 
 Exit code: 0 all fine, 1 problems found, 2 wrong usage or a file that cannot be read.
 """
@@ -50,7 +51,7 @@ def _lint(path: str) -> int:
         print(f"{name}: cannot be read: {os.strerror(error.errno or 0)}", file=sys.stderr)
         return 2
     try:
-        network = schema.canonical(document.decode(data, name))
+        network = _with_own_names(schema.canonical(document.decode(data, name)))
     except CNIError as error:
         print(_text(error.msg, error.details))
         return 1
@@ -64,6 +65,14 @@ def _lint(path: str) -> int:
     else:
         print(f"{name}: ok{'' if _is_ours(network, is_list) else f', but without a plugin of type {OWN_TYPE}'}")
     return 1 if lines else 0
+
+
+def _with_own_names(network: dict[str, object]) -> dict[str, object]:
+    directories, plugins = dropin.path(dict(os.environ)), network.get("plugins")
+    if not isinstance(plugins, list):
+        return dropin.renamed(network, directories)
+    renamed = [dropin.renamed(plugin, directories) if isinstance(plugin, dict) else plugin for plugin in plugins]
+    return {**network, "plugins": renamed}
 
 
 def _read(path: str) -> bytes:

@@ -10,14 +10,14 @@ from cni import document
 from cni.errors import CNIError
 from cni.request import Request
 from cni.versions import NEWEST
-from cni_veth import plugin
+from cni_veth import dropin, plugin
 
 USAGE = "usage: cni-veth status FILE..."
 HELP = f"""{USAGE}
 
 Says whether a pod could be attached now to each network (.conf, .conflist), as a runtime asks by STATUS: "FILE: ready"
-or why not. Plugins of other types than cni-veth are not asked; foreign IPAM plugins are sought in CNI_PATH, or in
-/opt/cni/bin.
+or why not. Plugins of other types than cni-veth are not asked, but for bridge where it is ours (DROPIN=1); plugins are
+sought in CNI_PATH, or in /opt/cni/bin.
 
 Exit code: 0 ready, 1 not ready, 2 wrong usage or a file that cannot be read.
 """
@@ -55,8 +55,9 @@ def _ask(network: dict[str, object]) -> int:
     """How many plugins of ours are ready. Raises CNIError of the first that is not."""
     plugins = network.get("plugins", [network])
     listed = plugins if isinstance(plugins, list) else []
-    own = [item for item in listed if isinstance(item, dict) and item.get("type") == OWN_TYPE]
-    environ = {"CNI_PATH": "/opt/cni/bin", **os.environ, "CNI_COMMAND": "STATUS"}
+    environ = {"CNI_PATH": dropin.DIRECTORY, **os.environ, "CNI_COMMAND": "STATUS"}
+    path = dropin.path(environ)
+    own = [item for item in listed if isinstance(item, dict) and dropin.resolved(item.get("type"), path) == OWN_TYPE]
     for item in own:
         # In the newest version, which alone knows STATUS, whatever the file's.
         conf = {**item, "name": network.get("name"), "cniVersion": NEWEST}

@@ -106,6 +106,9 @@ list_missing() {
     need_command podman podman
     need_command busybox busybox-static
     need_command dpkg-deb dpkg
+    need_command rpmbuild rpm
+    need_command curl curl # of the node's image, and of its init container outside of it
+    need_command openssl openssl
     need_command mkfs.ext4 e2fsprogs
     # for Go, which fetches the peers
     [ -e /etc/ssl/certs/ca-certificates.crt ] || missing="$missing ca-certificates"

@@ -16,7 +16,7 @@ flock 9
 sources=$({
     .venv/bin/python -VV
     sha256sum pyproject.toml requirements.lock LICENSE
-    find cni cni_veth ipam packaging -type f ! -name '*.pyc' ! -path 'packaging/kubernetes/*' ! -path 'packaging/deb/*' -exec sha256sum {} + | LC_ALL=C sort -k 2
+    find cni cni_veth ipam packaging -type f ! -name '*.pyc' ! -path 'packaging/kubernetes/*' ! -path 'packaging/k3s/*' ! -path 'packaging/deb/*' ! -path 'packaging/rpm/*' -exec sha256sum {} + | LC_ALL=C sort -k 2
 } | sha256sum)
 [ "$(cat dist/cni/.sources 2>/dev/null)" != "$sources" ] || exit 0
 build=${sources%% *}

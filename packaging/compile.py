@@ -19,7 +19,19 @@ from setuptools.command.build_ext import build_ext
 
 PACKAGES = ("cni", "cni_veth", "ipam")
 # Run for a server's life, not for a call.
-LASTING = {"__main__", "lint", "listen", "pool", "reconcile", "schema", "server", "status", "upgrade", "worker"}
+LASTING = {
+    "__main__",
+    "dropin",
+    "lint",
+    "listen",
+    "pool",
+    "reconcile",
+    "schema",
+    "server",
+    "status",
+    "upgrade",
+    "worker",
+}
 # Around a call: between any two steps of these Python runs the handlers of signals.
 AROUND = {"aside", "caller", "connection", "signals", "skel", "visit"}
 # Extend classes of C's, which mypyc cannot, or not wholly: an exception loses its class's attributes.

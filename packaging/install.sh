@@ -5,7 +5,7 @@
 #   /opt/cni/bin/{cni-veth,cni-ipam,loopback}     links to its launcher; with DROPIN=1 also bridge and host-local
 #   /opt/cni/bin/cni-vethd                        link to the warm server; not with SERVER=0
 #   /opt/cni/bin/<name>.before-cni-veth           what had that name; uninstall puts it back
-#   /usr/local/lib/systemd/system/cni-veth.*      the server's units, where there is a systemd
+#   /usr/local/lib/systemd/system/cni-veth*       units of the server and of reconcile, where there is a systemd
 #   /etc/cni/net.d/10-cni-veth.conflist           a sample, only where there is no configuration at all
 #
 # Each link is swapped by one rename, so that a pod being made meanwhile meets the old program or the new one; a
@@ -27,7 +27,7 @@ usage: [DESTDIR=DIR] [DROPIN=1|0] [SERVER=1|0] [SAMPLE=0] $0 install
 
   DESTDIR=DIR  another root directory, for instance an image's; nothing is started
   DROPIN=1     also take the names bridge and host-local; 0 gives them back
-  SERVER=0     without the warm server cni-vethd; 1 takes it back
+  SERVER=0     without the warm server cni-vethd and without systemd units; 1 takes them back
   SAMPLE=0     without the sample where no network is configured
   Unset, DROPIN and SERVER leave a node as it is; a new one gets the server and no drop-in names.
 END
@@ -160,7 +160,7 @@ choose_names() {
     done
 }
 
-remove_leftovers() { rm -rf "$root"/.new-* "$root"/.old-* "$root"/.damaged-* "$bin"/.new-* "$units"/.new-cni-veth.*; }
+remove_leftovers() { rm -rf "$root"/.new-* "$root"/.old-* "$root"/.damaged-* "$bin"/.new-* "$units"/.new-cni-veth*; }
 
 refuse_odd() {
     case $2 in '' | 0 | 1) ;; *) fail "$1=$2: is 0, 1 or left out" ;; esac

@@ -1,13 +1,14 @@
 #!/bin/sh
-# Puts what the tests are compared with and driven by into .peers/bin, once: cnitool and the reference plugins.
+# Puts what the tests are compared with and driven by into .peers/bin, once: cnitool, the reference plugins, kustomize.
 # Where the machine's Go is missing or too old, PyPI brings one (peers.lock).
 set -eu
 cd "$(dirname "$0")/.."
 
 cni=v1.3.0
 plugins=v1.9.1
+kustomize=v5.6.0
 oldest_go=1.24.2 # go.mod of the plugins
-versions="cnitool $cni, plugins $plugins"
+versions="cnitool $cni, plugins $plugins, kustomize $kustomize"
 
 [ "$(cat .peers/versions 2>/dev/null)" != "$versions" ] || exit 0
 
@@ -33,5 +34,6 @@ for plugin in main/bridge main/loopback ipam/host-local ipam/static \
     set -- "$@" "github.com/containernetworking/plugins/plugins/$plugin@$plugins"
 done
 "$go" install -p 2 "$@"
+"$go" install -p 2 "sigs.k8s.io/kustomize/kustomize/v5@$kustomize"
 rm -rf .peers/go
 echo "$versions" >.peers/versions

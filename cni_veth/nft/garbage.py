@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 
-from cni_veth.netlink import Message
+from cni_veth import links, tag
+from cni_veth.netlink import Message, Socket
 from cni_veth.nft import attachment, elements, guard, policy, ports, ruleset
 from cni_veth.nft.attributes import CHAIN_LAYOUT, RULE_LAYOUT, SET_LAYOUT
-from cni_veth.nft.elements import FAMILIES, TABLE
+from cni_veth.nft.elements import FAMILIES, TABLE, Element
 from cni_veth.nft.ruleset import Text
 from cni_veth.nft.transaction import Netfilter
 from cni_veth.records import Record, Records
@@ -44,6 +45,23 @@ def drop_unused(netfilter: Netfilter, records: Records, new: Record) -> None:
     noted = {elements.comment(record.network, record.owner) for record in kept}
     if all(text in noted for text, _ in attachment.dump(netfilter)):
         _drop(netfilter, records, kept)
+
+
+def orphans(netfilter: Netfilter, host: Socket, records: Records) -> list[Element]:
+    """The elements of attachments that have neither a record nor a link. A comment that is a digest tells nobody whose.
+
+    Elements first: an ADD has made its link before them, and a DEL takes it after them.
+    """
+    found = [(text, element) for text, element in attachment.dump(netfilter) if "#" not in text]
+    noted = {elements.comment(record.network, record.owner) for record in records.every()}
+    found = [(text, element) for text, element in found if text not in noted]
+    alive = {name for link in links.every(host) for name in link.altnames} if found else set()
+    return [element for text, element in found if _altname(text) not in alive]
+
+
+def _altname(text: str) -> str:
+    network, container_id, ifname = text.split(" ")
+    return tag.altname(network, (container_id, ifname))
 
 
 def _drop(netfilter: Netfilter, records: Records, kept: list[Record]) -> None:

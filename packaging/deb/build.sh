@@ -12,10 +12,7 @@ architecture=$(dpkg --print-architecture)
 package=cni-veth_${version}_$architecture.deb
 export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-315532800}"
 
-# The newest symbol version that any of its files asks for, the static launcher aside.
-libc=$(find dist/cni/cni-veth-* -type f \( -name '*.so*' -o -name cni-veth \) -exec objdump -T {} + 2>/dev/null |
-    grep -o 'GLIBC_[0-9][0-9.]*' | sort -Vu | tail -n 1 | cut -d _ -f 2)
-[ -n "$libc" ] || { echo "deb/build.sh: no dist/cni: make build" >&2 && exit 1; }
+libc=$(packaging/glibc.sh)
 
 rm -rf build/deb
 mkdir -p build/deb/DEBIAN build/deb/usr/lib/cni-veth build/deb/usr/share/doc/cni-veth

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import image, networks
+from tests.e2e import debian, image, networks
+from tests.e2e import node_image as built
 from tests.e2e.containerd import Containerd
 from tests.e2e.cri import CRI
 from tests.e2e.machine import Machine
@@ -37,6 +38,15 @@ def programs() -> None:
 @pytest.fixture(scope="session")
 def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return image.write(tmp_path_factory.mktemp("images"))
+
+
+@pytest.fixture(scope="session")
+def node_image(programs: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """packaging/kubernetes/Containerfile, built."""
+    missing = debian.missing()
+    if missing:
+        pytest.skip(f"{missing}, from which the base is made: run packaging/bootstrap.sh test on Debian or Ubuntu")
+    return built.build(tmp_path_factory.mktemp("node"))
 
 
 @pytest.fixture(scope="module", params=["server", "standalone"])

@@ -13,24 +13,28 @@ from tests.world.server import until
 SOCKET = "/run/containerd/containerd.sock"
 
 # Without CAP_SYS_RESOURCE, as in a container, no process may be made less likely to be killed than its parent.
-_CONFIG = f"""
+_CONFIG = """
 version = 2
 disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs",
     "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.aufs"]
 [plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "{PAUSE}"
+  sandbox_image = "{pause}"
   restrict_oom_score_adj = true
   disable_apparmor = true
+[plugins."io.containerd.grpc.v1.cri".cni]
+  bin_dir = "{plugins}"
+  conf_dir = "{networks}"
 """
+PLACES = ("/opt/cni/bin", "/etc/cni/net.d")
 
 
 class Containerd:
-    """The daemon, from `start` on."""
+    """The daemon, from `start` on. `places` are where it looks for plugins and networks."""
 
-    def __init__(self, machine: Machine, images: Iterable[Path]) -> None:
+    def __init__(self, machine: Machine, images: Iterable[Path], places: tuple[str, str] = PLACES) -> None:
         self.machine = machine
         self._config = machine.node.dir / "containerd.toml"
-        self._config.write_text(_CONFIG)
+        self._config.write_text(_CONFIG.format(pause=PAUSE, plugins=places[0], networks=places[1]))
         self.start()
         for namespace in ("k8s.io", machine.node.name):
             for image in images:

@@ -153,9 +153,10 @@ class Sandbox:
         self.start(pb.ContainerConfig(command=command, linux=pb.LinuxContainerConfig(security_context=context)))
 
     def start(self, config: Any) -> str:
-        """CreateContainer and StartContainer, of busybox; the container's id. `exec` is in the last one."""
+        """CreateContainer and StartContainer, of busybox unless it names an image; the container's id. `exec` is in the
+        last one."""
         config.metadata.name = config.metadata.name or "main"
-        config.image.image = BUSYBOX
+        config.image.image = config.image.image or BUSYBOX
         request = pb.CreateContainerRequest(pod_sandbox_id=self.id, config=config, sandbox_config=self._config)
         self._container = str(self.cri.runtime.CreateContainer(request, timeout=_SECONDS).container_id)
         self.cri.runtime.StartContainer(pb.StartContainerRequest(container_id=self._container), timeout=_SECONDS)

@@ -1,46 +1,37 @@
-"""The pod of packaging/kubernetes/daemonset.yaml, run as the kubelet runs it: the same privileges, mounts and probe.
-
-Its image cannot be built without a registry. What it takes from Debian is this machine's /usr instead; /opt/cni-veth is
-filled as by the Containerfile.
-"""
+"""The pod of packaging/kubernetes or packaging/k3s, run as the kubelet runs it: the same image (node_image.py), mounts,
+privileges and probe."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from typing import Any
 
-import yaml
 from cri_api.v1 import api_pb2 as pb
 
 from tests.e2e.cri import CRI
 from tests.e2e.machine import Machine
-from tests.world import BIN
-from tests.world.places import PATH, REPOSITORY
+from tests.e2e.node_image import NAME
+from tests.kustomize import BASES, build
 from tests.world.server import until
 
-DIRECTORY = REPOSITORY / "packaging/kubernetes"
-_DEBIAN = {"/usr": "/usr", "/bin": "/usr/bin", "/lib": "/usr/lib", "/lib64": "/usr/lib64"}
 # What the kubelet asks for where procMount is Default.
 _READ_ONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
 _MASKED = ["/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware"]
 
 
 class DaemonSet:
-    """On one machine. `pod_cidrs` are what its init container would ask the API server for."""
+    """On one machine. `pod_cidrs` are what its init container would ask the API server for; `base` is a directory of
+    packaging/."""
 
-    def __init__(self, machine: Machine, cri: CRI, pod_cidrs: str) -> None:
-        [manifest] = yaml.safe_load_all((DIRECTORY / "daemonset.yaml").read_text())
-        self._spec: dict[str, Any] = manifest["spec"]["template"]["spec"]
+    def __init__(self, machine: Machine, cri: CRI, pod_cidrs: str, base: str) -> None:
+        resources = build(BASES / base)
+        self._spec: dict[str, Any] = resources["DaemonSet"]["spec"]["template"]["spec"]
         assert self._spec["hostNetwork"] and self._spec["hostPID"]
         self._pod_cidrs = pod_cidrs
         self._directory = machine.node.dir
-        self._image = self._directory / "image"
-        subprocess.run(["cp", "-RP", BIN.parent, self._image], check=True)
-        shutil.copy2(DIRECTORY / "node.sh", self._image)
         template = self._directory / "template"
         template.mkdir()
-        shutil.copy2(DIRECTORY / "10-cni-veth.conflist", template)
+        for name, content in resources["ConfigMap"]["data"].items():
+            (template / name).write_text(content)
         self._volumes = {"template": str(template)}
         for volume in self._spec["volumes"]:
             if "hostPath" in volume:
@@ -71,14 +62,14 @@ class DaemonSet:
         return path.read_text() if path.exists() else ""
 
     def _config(self, container: dict[str, Any]) -> Any:
-        places = {**_DEBIAN, "/opt/cni-veth": str(self._image)}
-        mounts = [pb.Mount(container_path=inner, host_path=outer, readonly=True) for inner, outer in places.items()]
+        mounts = []
         for mount in container["volumeMounts"]:
             volume, is_readonly = self._volumes[mount["name"]], mount.get("readOnly", False)
             mounts.append(pb.Mount(container_path=mount["mountPath"], host_path=volume, readonly=is_readonly))
-        environment = {"PATH": PATH, "NODE_NAME": "node", "POD_CIDRS": self._pod_cidrs}
+        environment = {"NODE_NAME": "node", "POD_CIDRS": self._pod_cidrs}
         return pb.ContainerConfig(
             metadata=pb.ContainerMetadata(name=container["name"]),
+            image=pb.ImageSpec(image=NAME),
             command=container["command"],
             envs=[pb.KeyValue(key=key, value=value) for key, value in environment.items()],
             mounts=mounts,

@@ -25,7 +25,7 @@ _INIT = """
 set -e
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/netns /run/lock /opt/cni /etc/cni /etc/containers
-for place in opt/cni etc/cni etc/containers var/lib/cni var/lib/containerd var/lib/containers; do
+for place in opt/cni etc/cni etc/containers var/lib/cni var/lib/containerd var/lib/containers var/lib/rancher; do
     mkdir -p "/$place" "$0/$place"
     mount --bind "$0/$place" "/$place"
 done

@@ -1,4 +1,4 @@
-"""podman with its CNI backend on a machine of its own, configured in /etc/containers."""
+"""podman on a machine of its own, configured in /etc/containers: with its CNI backend, or for images alone."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ cgroup_manager = "cgroupfs"
 events_logger = "file"
 runtime = "runc"
 infra_image = "{pause}"
+"""
+_CNI = """
 [network]
 network_backend = "cni"
 cni_plugin_dirs = ["/opt/cni/bin"]
@@ -33,11 +35,13 @@ _FILES = {
 
 
 class Podman:
-    """The command; there is no daemon. `network` is the one that containers get unless they name another."""
+    """The command; there is no daemon. `network` is the one that containers get unless they name another; without it
+    CNI is not asked for, and containers need `--network` none or host."""
 
-    def __init__(self, machine: Machine, images: Iterable[Path], network: str) -> None:
+    def __init__(self, machine: Machine, images: Iterable[Path] = (), network: str = "") -> None:
         self.machine = machine
-        files = {**_FILES, "containers.conf": _CONTAINERS.format(pause=PAUSE, network=network)}
+        configuration = _CONTAINERS.format(pause=PAUSE) + (_CNI.format(network=network) if network else "")
+        files = {**_FILES, "containers.conf": configuration}
         for name, content in files.items():
             machine.path(f"/etc/containers/{name}").write_text(content)
         self.has_cni = "cni support is not enabled" not in self.attempt("info").stderr

@@ -8,12 +8,23 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import networks
+from tests.e2e.containerd import PLACES as PLACES_OF_ALL
 from tests.e2e.containerd import Containerd
 from tests.e2e.cri import CRI
 from tests.e2e.daemonset import DaemonSet
 from tests.e2e.machine import Machine
 from tests.world import Node
 from tests.world.server import until
+
+K3S = "/var/lib/rancher/k3s"
+PLACES = {"kubernetes": PLACES_OF_ALL, "k3s": (f"{K3S}/data/cni", f"{K3S}/agent/etc/cni/net.d")}
+
+
+@pytest.fixture(params=sorted(PLACES))
+def base(request: pytest.FixtureRequest) -> str:
+    """A directory of packaging/."""
+    chosen: str = request.param
+    return chosen
 
 
 @pytest.fixture
@@ -23,13 +34,13 @@ def machine(programs: None) -> Iterator[Machine]:
 
 
 @pytest.fixture
-def containerd(machine: Machine, images: dict[str, Path]) -> Containerd:
-    return Containerd(machine, images.values())
+def containerd(machine: Machine, images: dict[str, Path], node_image: Path, base: str) -> Containerd:
+    return Containerd(machine, [*images.values(), node_image], PLACES[base])
 
 
-def test_a_bare_node_becomes_ready_and_its_pods_are_served(machine: Machine, cri: CRI) -> None:
+def test_a_bare_node_becomes_ready_and_its_pods_are_served(machine: Machine, cri: CRI, base: str) -> None:
     assert not cri.is_network_ready()
-    daemonset = DaemonSet(machine, cri, ",".join(networks.SUBNETS))
+    daemonset = DaemonSet(machine, cri, ",".join(networks.SUBNETS), base)
     assert daemonset.install() == 0, daemonset.log("install")
     until(cri.is_network_ready)
     server = daemonset.serve()

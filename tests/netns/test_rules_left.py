@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 
 import pytest
 
@@ -14,6 +15,7 @@ from cni_veth.records import Record, Records
 from tests.netns.sockets import server
 from tests.netns.test_host_ports import GATEWAYS, mapping, network, refused
 from tests.netns.test_masquerade import ruleset as rules
+from tests.netns.test_rules_status import record
 from tests.world import BIN, PEERS, Node, Plugin, Pod
 
 
@@ -50,6 +52,30 @@ def test_the_same_id_again_after_its_link_vanished(node: Node, pod: Pod, plugin:
     plugin.delete(conf, pod).succeeded()
     assert pod.container_id not in rules(node)
     plugin.add(network(node, mapping(7000, 80)), node.pod()).succeeded()
+
+
+def test_reconcile_takes_what_neither_link_nor_record_holds(node: Node, plugin: Plugin) -> None:
+    pods = [node.pod() for _ in range(4)]
+    for number, pod in enumerate(pods):
+        plugin.add(conf := network(node, mapping(8080 + number, 80), ipMasq=True), pod).succeeded()
+    gone, without_link, without_record, whole = pods
+    for pod in (gone, without_link):
+        pod.run(["ip", "link", "del", "eth0"])
+    for pod in (gone, without_record):
+        record(node.dir / "run", pod).unlink()
+    held = whose(node)
+    assert held[gone.container_id] > 1
+    done = node.run([str(BIN / "cni-veth"), "reconcile"], env={**os.environ, **node.environment})
+    assert f"{held.pop(gone.container_id)} elements of pods that are gone were left" in done.stderr
+    assert whose(node) == held and set(held) == {pod.container_id for pod in (without_link, without_record, whole)}
+    plugin.delete(conf, without_link).succeeded()
+    assert without_link.container_id not in whose(node)
+
+
+def whose(node: Node) -> Counter[str]:
+    """How many elements each container has."""
+    with node.entered():
+        return Counter(text.split(" ")[1] for text, _ in attachment.dump(Netfilter()))
 
 
 @pytest.mark.peers

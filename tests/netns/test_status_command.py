@@ -56,6 +56,24 @@ def test_no_plugin_of_ours(node: Node) -> None:
     assert (done.returncode, done.stdout) == (1, f"{path}: no plugin of type cni-veth\n")
 
 
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_the_references_name_is_asked_where_it_is_ours(node: Node, is_ours: bool) -> None:
+    directory = node.dir / "bin"
+    directory.mkdir()
+    for name, own in (("bridge", "cni-veth"), ("host-local", "cni-ipam"), ("cni-veth", "cni-veth")):
+        (directory / name).symlink_to(BIN / own)
+    if not is_ours:
+        (directory / "bridge").unlink()
+        (directory / "bridge").symlink_to("/bin/true")
+    conf = node.network(ipam={**node.ipam("10.1.0.0/24"), "type": "host-local"})
+    path = write(node, {"name": "net", "plugins": [{**conf, "type": "bridge"}]})
+    done = node.run([str(BIN / "cni-veth"), "status", str(path)], env={"CNI_PATH": str(directory)}, check=False)
+    assert done.stdout == f"{path}: {'ready' if is_ours else 'no plugin of type cni-veth'}\n"
+    node.batch("link add cni0 type veth")
+    done = node.run([str(BIN / "cni-veth"), "status", str(path)], env={"CNI_PATH": str(directory)}, check=False)
+    assert done.returncode == 1 and ("'cni0' is not a bridge" in done.stdout) == is_ours
+
+
 def test_no_json(node: Node) -> None:
     path = node.dir / "net.conflist"
     path.write_text("{")

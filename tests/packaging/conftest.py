@@ -6,12 +6,13 @@ import hashlib
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.packaging.machine import Machine, run
+from tests.packaging.systemd import Systemd
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCES = ("cni", "cni_veth", "ipam", "packaging", "pyproject.toml", "requirements.lock", "LICENSE", "Makefile")
@@ -72,3 +73,15 @@ def machine(tmp_path: Path) -> Machine:
     root = tmp_path / "root"
     root.mkdir()
     return Machine(root)
+
+
+@pytest.fixture
+def booted() -> Iterator[Systemd]:
+    with Systemd.booted() as machine:
+        yield machine
+
+
+@pytest.fixture
+def installed(booted: Systemd, dist: Path) -> Systemd:
+    booted.install(dist)
+    return booted

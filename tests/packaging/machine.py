@@ -8,7 +8,10 @@ from pathlib import Path
 
 PLUGINS = {"cni-veth", "cni-ipam", "loopback"}
 NAMES = {*PLUGINS, "cni-vethd"}
-UNITS = {f"usr/local/lib/systemd/system/cni-veth.{kind}" for kind in ("service", "socket")}
+UNITS = {
+    f"usr/local/lib/systemd/system/{unit}"
+    for unit in ("cni-veth.service", "cni-veth.socket", "cni-veth-reconcile.service", "cni-veth-reconcile.timer")
+}
 SAMPLE = "etc/cni/net.d/10-cni-veth.conflist"
 
 

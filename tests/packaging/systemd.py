@@ -17,6 +17,8 @@ from tests.world.server import until
 
 BIN = Path("/opt/cni/bin")
 UNITS = Path("/usr/local/lib/systemd/system")
+SOCKET, SERVICE = "cni-veth.socket", "cni-veth.service"
+TIMER, RECONCILE = "cni-veth-reconcile.timer", "cni-veth-reconcile.service"
 
 # $1: a directory, $2: the name of a control group
 BOOT = r"""
@@ -24,7 +26,7 @@ mkdir "$1/etc" "$1/netns" "$1/cgroup"
 cp -a /etc/. "$1/etc"
 rm -rf "$1/etc/systemd/system" "$1/etc/cni"
 mkdir -p "$1/etc/systemd/system"
-for target in only sysinit basic sockets shutdown; do
+for target in only sysinit basic sockets timers shutdown; do
     printf '[Unit]\nDefaultDependencies=no\n' >"$1/etc/systemd/system/$target.target"
 done
 mount --bind "$1/etc" /etc
@@ -110,10 +112,13 @@ class Systemd:
         return Plugin(self.node, BIN, "cni-veth")
 
     def keep_log(self) -> None:
-        """As an administrator would, by a file beside the unit."""
-        directory = Path("/etc/systemd/system/cni-veth.service.d")
-        text = f"[Service]\\nStandardError=append:{self.log}\\n"
-        done = self.run("sh", "-ec", f"mkdir {directory}; printf '{text}' >{directory}/log.conf")
+        for service in ("cni-veth", "cni-veth-reconcile"):
+            self.drop_in(f"{service}.service", f"[Service]\nStandardError=append:{self.log}\n", "log")
+
+    def drop_in(self, unit: str, text: str, name: str = "test") -> None:
+        """As an administrator would, by a file beside the unit; systemd reads it at the next daemon-reload."""
+        directory = f"/etc/systemd/system/{unit}.d"
+        done = self.run("sh", "-ec", 'mkdir -p "$1"; printf %s "$2" >"$1/$3.conf"', "sh", directory, text, name)
         assert done.returncode == 0, done.stderr
 
     def main_pid(self) -> int:

@@ -1,32 +1,21 @@
-"""The Debian package under the real dpkg: this machine's own system, copied on write in a mount namespace."""
+"""The Debian package under the real dpkg."""
 
 from __future__ import annotations
 
 import json
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.packaging.conftest import REPOSITORY
 from tests.packaging.machine import run
+from tests.packaging.system import on_a_system
+from tests.packaging.systemd import SOCKET, TIMER, Systemd
 from tests.world import Node
 
 pytestmark = pytest.mark.root
-
-# Without the plugins and networks that the machine has; the namespaces of /run/netns are there.
-_SYSTEM = """
-set -e
-mount -t tmpfs tmpfs "$1"
-mkdir "$1/upper" "$1/work" "$1/root"
-mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
-for place in proc dev run; do mount --rbind "/$place" "$1/root/$place"; done
-rm -rf "$1/root/opt/cni" "$1/root/etc/cni"
-cp "$2" "$1/root/cni-veth.deb"
-exec chroot "$1/root" sh -euc "$3"
-"""
 
 
 @pytest.fixture(scope="module")
@@ -37,28 +26,6 @@ def package(tree: Path) -> Path:
     assert built.returncode == 0, built.stderr
     [package] = (tree / "dist").glob("*.deb")
     return package
-
-
-def on_a_system(package: Path, directory: Path, script: str, node: Node | None = None) -> list[str]:
-    """The lines that a script prints there, with the package at /cni-veth.deb; AssertionError if it fails."""
-    command = [
-        "unshare",
-        "--mount",
-        "--propagation",
-        "private",
-        "sh",
-        "-c",
-        _SYSTEM,
-        "sh",
-        str(directory),
-        str(package),
-    ]
-    if node:
-        done: subprocess.CompletedProcess[str] = node.run([*command, script], check=False, timeout=60)
-    else:
-        done = run(*command, script)
-    assert done.returncode == 0, done.stderr + done.stdout
-    return done.stdout.splitlines()
 
 
 def test_it_says_what_it_needs(package: Path) -> None:
@@ -105,3 +72,28 @@ def test_a_pod_gets_its_address_from_it(package: Path, tmp_path: Path) -> None:
         [result] = on_a_system(package, tmp_path, script, node)
         assert [ip["address"] for ip in json.loads(result)["ips"]] == ["10.7.0.2/24"]
         assert pod.addresses("eth0") == ["10.7.0.2/24"] and pod.reaches("10.7.0.1")
+
+
+# In a mount namespace inside of the machine: what dpkg writes below /usr stays there, /opt and systemd are its own.
+_ON_SYSTEMD = """
+set -e
+for place in /usr/lib /usr/share; do
+    over=$1$place
+    mkdir -p "$over/upper" "$over/work"
+    mount -t overlay overlay -o "lowerdir=$place,upperdir=$over/upper,workdir=$over/work" "$place"
+done
+mkdir -p /var/lib/dpkg/info /var/lib/dpkg/updates && touch /var/lib/dpkg/status
+dpkg --force-depends --install "$2"
+systemctl is-active $3
+dpkg --force-depends --remove cni-veth
+systemctl is-active $3 || true
+"""
+
+
+def test_its_scripts_start_and_end_the_units(package: Path, booted: Systemd) -> None:
+    scratch = booted.run("mktemp", "-d", "-p", "/run").stdout.strip()
+    script = ("sh", "-euc", _ON_SYSTEMD, "sh", scratch, str(package), f"{SOCKET} {TIMER}")
+    done = booted.run("unshare", "--mount", "--propagation", "private", *script)
+    assert done.returncode == 0, done.stderr + done.stdout
+    states = [line for line in done.stdout.splitlines() if line in ("active", "inactive")]
+    assert states == ["active", "active", "inactive", "inactive"]

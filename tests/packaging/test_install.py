@@ -206,7 +206,7 @@ def test_the_server_is_left_out_until_it_is_asked_for(
     machine.install(dist, SERVER="0")
     machine.install(newer("second"))
     assert set(machine.linked()) == PLUGINS and not machine.files() & UNITS
-    assert "enable cni-veth.socket" in machine.install(dist, SERVER="1")
+    assert "enable cni-veth.socket cni-veth-reconcile.timer" in machine.install(dist, SERVER="1")
     assert set(machine.linked()) == NAMES and machine.files() >= UNITS
     machine.install(newer("third"))
     assert set(machine.linked()) == NAMES

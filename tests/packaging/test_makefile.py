@@ -7,7 +7,7 @@ import re
 from tests.packaging.conftest import REPOSITORY
 from tests.packaging.machine import run
 
-TARGETS = {"demo", "test", "test-e2e", "check", "build", "deb", "install", "uninstall", "bench", "soak"}
+TARGETS = {"demo", "test", "test-e2e", "check", "build", "deb", "rpm", "install", "uninstall", "bench", "soak"}
 TARGETS |= {"torture", "conformance", "clean", "distclean", "help"}
 
 

@@ -5,31 +5,18 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.packaging.systemd import BIN, UNITS, Systemd
+from tests.packaging.systemd import BIN, RECONCILE, SERVICE, SOCKET, TIMER, UNITS, Systemd
 from tests.world.load import Load
 from tests.world.server import until
 
 pytestmark = pytest.mark.root
-SOCKET, SERVICE = "cni-veth.socket", "cni-veth.service"
 SUBNETS = ("10.1.2.0/24", "fd00::/64")
 CAPABILITIES = {"net_admin": 12, "sys_admin": 21, "sys_chroot": 18, "sys_ptrace": 19, "dac_override": 1, "fowner": 3}
-
-
-@pytest.fixture
-def booted() -> Iterator[Systemd]:
-    with Systemd.booted() as machine:
-        yield machine
-
-
-@pytest.fixture
-def installed(booted: Systemd, dist: Path) -> Systemd:
-    booted.install(dist)
-    return booted
 
 
 def served(machine: Systemd) -> int:
@@ -93,7 +80,9 @@ def test_it_has_what_it_needs_and_nothing_more(installed: Systemd) -> None:
 
 
 def test_systemd_finds_nothing_wrong_with_the_units(installed: Systemd) -> None:
-    done = installed.run("systemd-analyze", "verify", f"{UNITS}/{SOCKET}", f"{UNITS}/{SERVICE}")
+    units = installed.run("find", str(UNITS), "-name", "cni-veth*").stdout.split()
+    assert len(units) == 4
+    done = installed.run("systemd-analyze", "verify", *units)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
@@ -159,12 +148,14 @@ def test_it_goes_as_a_whole(installed: Systemd, dist: Path, verb: str) -> None:
     assert installed.main_pid() > 0
     done = installed.script(dist, verb, SERVER="0")
     assert done.returncode == 0, done.stderr
-    assert installed.show(SOCKET, "LoadState") == ["not-found"] == installed.show(SERVICE, "LoadState")
+    for unit in (SOCKET, SERVICE, TIMER, RECONCILE):
+        assert installed.show(unit, "LoadState") == ["not-found"], unit
     processes = installed.run("sh", "-c", "readlink /proc/[0-9]*/exe").stdout
     assert "systemd" in processes and "/opt/cni" not in processes
     left = installed.run("find", "/opt/cni", "/run/cni-veth", str(UNITS), "/etc/systemd/system", "-name", "cni-veth*")
     if verb == "uninstall":
-        assert left.stdout.split() == ["/run/cni-veth", "/etc/systemd/system/cni-veth.service.d"]
+        drop_ins = {f"/etc/systemd/system/{unit}.d" for unit in (SERVICE, RECONCILE)}
+        assert set(left.stdout.split()) == {"/run/cni-veth", *drop_ins}
         return
     assert f"{BIN}/cni-veth\n" in left.stdout and "cni-vethd" not in left.stdout
     plugin.status(node.network(*SUBNETS), wrap=installed.enter).succeeded()

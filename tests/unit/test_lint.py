@@ -27,8 +27,9 @@ class Linted:
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Lint a document (or text) under a file name in the current directory."""
+    """Lint a document (or text) under a file name in the current directory; plugins are sought in bin/."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CNI_PATH", str(tmp_path / "bin"))
 
     def run(document: object, name: str = "10-net.conflist", *more: str) -> Linted:
         Path(name).write_text(document if isinstance(document, str) else json.dumps(document))
@@ -138,6 +139,29 @@ def test_plugins_of_other_types_are_only_checked_for_their_type(run: Any) -> Non
 def test_our_ipam_is_checked_under_any_plugin(run: Any) -> None:
     found = run(network({"type": "bridge", "ipam": {"type": "cni-ipam", "subnet": "10.1.2.3/24"}}))
     assert found.lines == ["10-net.conflist: plugins[0].ipam.subnet: 10.1.2.3/24 has host bits set; use 10.1.2.0/24"]
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_the_references_names_are_checked_where_they_are_ours(run: Any, tmp_path: Path, is_ours: bool) -> None:
+    directory = tmp_path / "bin"
+    directory.mkdir()
+    for name in ("launcher", "reference"):
+        (directory / name).write_text("")
+    for name in ("cni-veth", "cni-ipam"):
+        (directory / name).symlink_to("launcher")
+    for name in ("bridge", "host-local"):
+        (directory / name).symlink_to("launcher" if is_ours else "reference")
+    ipam = {"type": "host-local", "subnet": "10.1.2.3/24"}
+    bridge, macvlan = {"type": "bridge", "isGatway": True, "ipam": ipam}, {"type": "macvlan", "ipam": ipam}
+    found = run(network(bridge, macvlan))
+    problem = "ipam.subnet: 10.1.2.3/24 has host bits set; use 10.1.2.0/24"
+    expected = ["plugins[0].isGatway: unknown key; did you mean isGateway?"]
+    expected += [f"plugins[{index}].{problem}" for index in (0, 1)]
+    if not is_ours:
+        expected = ["ok, but without a plugin of type cni-veth"]
+    assert sorted(found.lines) == sorted(f"10-net.conflist: {line}" for line in expected)
+    single = run({"cniVersion": "1.0.0", "name": "net1", **bridge}, "a.conf")
+    assert single.code == is_ours
 
 
 @pytest.mark.parametrize("keys", [{"plugins": []}, {"plugins": None}, {"plugins": {}}])
