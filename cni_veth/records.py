@@ -118,8 +118,11 @@ class Records:
     def _write(self, record: Record, unfinished: str) -> None:
         path = f"{self.directory}/{record.name}"
         try:
-            with FileIO(f"{self.directory}/{unfinished}{UNFINISHED}", "w", opener=_open_private) as file:
-                file.write(document.encode(record.to_json()).encode())
+            file = Descriptor.open(f"{self.directory}/{unfinished}{UNFINISHED}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            try:
+                os.write(file.fd, document.compact(record.to_json()).encode())
+            finally:
+                file.close()
             os.rename(f"{self.directory}/{unfinished}{UNFINISHED}", path)
         except OSError as error:
             why = os.strerror(error.errno or 0)
@@ -193,10 +196,6 @@ def words(listed: list[Record]) -> str:
     if not pods:
         return f"bridge {listed[0].host_link}"
     return f"{len(pods)} pods (first: {' '.join((pods[0].network, *pods[0].owner))})"
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _current(text: Text) -> Text:

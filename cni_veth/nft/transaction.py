@@ -61,7 +61,7 @@ class Netfilter(Socket):
         data = b"".join(parts)
         self._make_room(len(data), len(batch) * ANSWER_BYTES)
         self._send(data)
-        self._drain(pending)
+        self._drain(pending, answers[-2])
         if answers[0].errno > 0:
             raise KernelRefused("change nftables", answers[0].errno, answers[0].text or _hint(answers[0].errno))
         if answers[-2].errno < 0:
@@ -92,8 +92,9 @@ class Netfilter(Socket):
             if size > USUAL_BYTES:
                 self._socket.setsockopt(socket.SOL_SOCKET, option, size * 2)
 
-    def _drain(self, pending: dict[int, Answer]) -> None:
-        while True:
+    def _drain(self, pending: dict[int, Answer], last: Answer) -> None:
+        """All that was told. The kernel tells of the transaction as a whole first, then of its messages in turn."""
+        while last.errno < 0:
             try:
                 data, sender = self._socket.recvfrom(LONGEST, socket.MSG_DONTWAIT)
             except OSError as error:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cni.document import LIMIT, decode, encode, kind
+from cni.document import LIMIT, compact, decode, encode, kind
 from cni.errors import DecodingFailure
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -42,6 +42,11 @@ def test_any_object_is_decoded_as_the_standard_library_does(document: dict[str, 
 @given(objects)
 def test_any_object_is_encoded_as_the_standard_library_does(document: dict[str, object]) -> None:
     assert encode(document) == json.dumps(document, indent=4, sort_keys=True, ensure_ascii=False)
+
+
+@given(objects)
+def test_any_object_is_compact_as_the_standard_library_has_it(document: dict[str, object]) -> None:
+    assert compact(document) == json.dumps(document, separators=(",", ":"), ensure_ascii=False)
 
 
 @given(st.binary(max_size=60))
