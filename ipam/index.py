@@ -105,8 +105,8 @@ class Index:
         return lock.is_free(self._fd)
 
     def wait(self, seconds: float) -> None:
-        """Until nobody holds it. Raises OSError, TryAgainLater (11)."""
-        lock.flock(self._fd, f"the index {self._path}", self._path, seconds)
+        """Until nobody holds it, and no longer. Raises OSError."""
+        lock.flock(self._fd, seconds)
 
     def rebuild(self, found: dict[str, bytes], mtime: int) -> None:
         """Make it tell of these files, name -> content, and of no other. Raises OSError."""

@@ -23,7 +23,9 @@ def acquire(dir_fd: int, path: str, wait: float = WAIT) -> int:
         # host-local's own flags and mode: whoever comes first makes the same file
         fd = os.open(FILE, os.O_CREAT | os.O_RDONLY | os.O_CLOEXEC, 0o750, dir_fd=dir_fd)
         try:
-            flock(fd, f"the store {path}", os.path.join(path, FILE), wait)
+            if not flock(fd, wait):
+                what = f"waited {wait:g} s for flock on {os.path.join(path, FILE)}"
+                raise TryAgainLater(f"the store {path} is locked by {_holder(fd)}", what)
             if os.fstat(fd).st_nlink:
                 return fd
         except BaseException:
@@ -41,10 +43,10 @@ def is_free(fd: int) -> bool:
     return True
 
 
-def flock(fd: int, what: str, path: str, wait: float) -> None:
-    """`what` as in "WHAT is locked by pid 7". Raises TryAgainLater (11), OSError; see `acquire`."""
+def flock(fd: int, wait: float) -> bool:
+    """Whether it is taken within these seconds; see `acquire`. Raises OSError."""
     if is_free(fd):
-        return
+        return True
     import signal
 
     is_waiting = True
@@ -63,12 +65,10 @@ def flock(fd: int, what: str, path: str, wait: float) -> None:
             is_waiting = False  # an alarm that comes from here on must not keep us from the rest
             signal.setitimer(signal.ITIMER_REAL, 0)
     except TimeoutError:
-        raise TryAgainLater(
-            f"{what} is locked by {_holder(fd)}",
-            f"waited {wait:g} s for flock on {path}",
-        ) from None
+        return False
     finally:
         signal.signal(signal.SIGALRM, before)
+    return True
 
 
 def _holder(fd: int) -> str:

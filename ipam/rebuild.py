@@ -10,21 +10,24 @@ from __future__ import annotations
 
 import os
 
-from cni.errors import IOFailure, TryAgainLater
+from cni.errors import IOFailure
 from ipam import lookup
 from ipam.directory import Directory
 from ipam.index import Index, is_telling
 
 
 def rebuild(path: str, place: str, wait: float) -> None:
-    """Try it for the store at `path`; the index is at `place`. `wait`: in seconds, for each of two locks."""
+    """Try it for the store at `path`; the index is at `place`. `wait`: in seconds, for each of two locks.
+
+    Raises TryAgainLater (11): somebody holds the store's lock, or a signal ends the call.
+    """
     index = Index(place, 0)
     try:
         if index.hold():
             _make(path, index, wait, os.path.basename(place))
         else:
             index.wait(wait)
-    except (OSError, IOFailure, TryAgainLater):
+    except (OSError, IOFailure):
         return  # a hint: what hinders it need not hinder a call
     finally:
         index.close()

@@ -34,8 +34,11 @@ class Judged(NamedTuple):
     document: Path
 
 
-def ours(options: Sequence[str] = (), results: Path = RESULTS) -> list[Judged]:
-    """RuntimeError where the server was handed no call: then the standalone was judged twice."""
+def ours(options: Sequence[str] = (), standalone: Sequence[str] = (), results: Path = RESULTS) -> list[Judged]:
+    """`standalone`: further options without the server.
+
+    RuntimeError where the server was handed no call: then the standalone was judged twice.
+    """
     found = []
     with Server.running() as server:
         for name in OURS:
@@ -44,7 +47,8 @@ def ours(options: Sequence[str] = (), results: Path = RESULTS) -> list[Judged]:
         if not server.served:
             raise RuntimeError("the server was handed no call")
     for name in OURS:
-        found.append(_judge(BIN / name, f"{name}, standalone", NOBODY, ["--level", "should", *options], results))
+        words = ["--level", "should", *options, *standalone]
+        found.append(_judge(BIN / name, f"{name}, standalone", NOBODY, words, results))
     return found
 
 
