@@ -11,10 +11,16 @@ from tests.world import PEERS, kernel
 
 _LACKS = "the kernel lacks "
 _IN_CI = os.environ.get("CI") == "true"
+_LONG = ("test_mutants.py", "test_build.py", "test_ours.py", "test_reference.py", "test_conformance_file.py")
+"""Files of minutes: begun last, one of them would keep a single worker busy in the end."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(*options): needs a kernel with all of these CONFIG_ options")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: _LONG.index(item.path.name) if item.path.name in _LONG else len(_LONG))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
