@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,8 @@ import pytest
 from tests.netns import earlier as before
 from tests.world import BIN, Node, Plugin, Pod
 from tests.world.server import NOBODY, Server
+
+F_SETPIPE_SZ = 1031
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -86,3 +90,17 @@ def pair(node: Node, pod: Pod) -> before.Conf:
 def earlier(request: pytest.FixtureRequest) -> before.Conf:
     found: before.Conf = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture
+def full() -> Iterator[tuple[int, int]]:
+    """A pipe that takes no more until it is read: (reading end, writing end)."""
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, F_SETPIPE_SZ, 4096)
+    os.write(writing, b" " * 4096)
+    yield reading, writing
+    for fd in (reading, writing):
+        try:
+            os.close(fd)
+        except OSError:
+            pass

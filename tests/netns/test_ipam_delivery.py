@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import subprocess
-from collections.abc import Iterator
-
-import pytest
 
 from tests.world import Node, Plugin, Pod
 from tests.world.server import until
-
-F_SETPIPE_SZ = 1031
-
-
-@pytest.fixture
-def full() -> Iterator[tuple[int, int]]:
-    """A pipe that takes no more until it is read: (reading end, writing end)."""
-    reading, writing = os.pipe()
-    fcntl.fcntl(writing, F_SETPIPE_SZ, 4096)
-    os.write(writing, b" " * 4096)
-    yield reading, writing
-    for fd in (reading, writing):
-        try:
-            os.close(fd)
-        except OSError:
-            pass
 
 
 def begin(ipam: Plugin, node: Node, stdout: int) -> subprocess.Popen[str]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,7 +14,6 @@ from tests.world.server import until
 
 OLD_EXT4 = '''image=${1%/*}/image; truncate --size=4M "$image"
 mkfs.ext4 -q -I 128 "$image" >/dev/null 2>&1; mount -o loop "$image" "$1"; rmdir "$1/lost+found"'''
-F_SETPIPE_SZ = 1031
 POD = Pod("c1")
 
 
@@ -28,16 +25,6 @@ def place(node: Node, ipam: Plugin) -> Filesystem:
 @pytest.fixture
 def conf(node: Node) -> dict[str, Any]:
     return node.network(ipam=node.ipam("10.1.0.0/29", cooldown=0))
-
-
-@pytest.fixture
-def full() -> Iterator[tuple[int, int]]:
-    """A pipe that takes no more until it is read: (reading end, writing end)."""
-    reading, writing = os.pipe()
-    fcntl.fcntl(writing, F_SETPIPE_SZ, 4096)
-    os.write(writing, b" " * 4096)
-    yield reading, writing
-    os.close(writing)
 
 
 def early_in_a_second() -> None:
